@@ -1,0 +1,1 @@
+"""The gateway: one address for the whole country. It routes and forwards; it keeps nothing."""

@@ -1,0 +1,156 @@
+"""Requests about a person: the ledger tells the holder, the holder answers, or else the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+from tongban_gateway.exchange import moved_to, to_caller
+from tongban_gateway.forward import CHINA, Forwarder, ProvinceAwayError
+from tongban_gateway.locate import Locator
+from tongban_gateway.monitor import Monitor
+from tongban_gateway.routing import ByPerson, first_guess
+from tongban_gateway.upstream import UpstreamRequest, UpstreamResponse
+from tongban_shared import ids
+from tongban_shared.errors import LedgerDownError, RefusedError
+from tongban_shared.ids import Province
+from tongban_shared.ports import Clock, Custody
+from tongban_shared.web.problems import Answer, problem_for
+
+
+class _State(msgspec.Struct):
+    state: str = ""
+
+
+_read_state = msgspec.json.Decoder(_State).decode
+
+
+def _points_back(answer: UpstreamResponse) -> bool:
+    """Whether a province says that it is to hold the person, but that the origin still answers (PREPARED)."""
+    if moved_to(answer) is None:
+        return False
+    try:
+        return _read_state(answer.body).state == "ASK_ORIGIN"
+    except msgspec.DecodeError:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What the ledger said. asked: False when it was down, so that nothing can be said of who is absent."""
+
+    custody: Custody | None
+    asked: bool
+    province: Province
+
+
+class People:
+    """Finds the holder anew for each request; nothing about a person is kept."""
+
+    def __init__(
+        self, forwarder: Forwarder, locator: Locator, person_secret: bytes, *, clock: Clock, monitor: Monitor
+    ) -> None:
+        self._forwarder = forwarder
+        self._locator = locator
+        self._person_secret = person_secret
+        self._clock = clock
+        self._monitor = monitor
+
+    async def send_to_holder(self, person: ByPerson, request: UpstreamRequest) -> Answer:
+        """Have the holder answer, as for an application that the home province decides.
+
+        While the ledger is down, the province that coded the number is asked, and one step further if it says
+        so; its word that the person is unknown does not count then. Raises what Forwarder.forward raises.
+        """
+        where = await self._whereabouts(person)
+        answer = await self._forwarder.forward(where.province, request)
+        self._check_absence(where, answer)
+        return to_caller(answer)
+
+    async def look_up(self, person: ByPerson, request: UpstreamRequest) -> Answer:
+        """Answer a lookup: from the holder, else from the one that released, else from the ledger alone.
+
+        A person of whom the ledger knows nothing is asked for all the same where the number was coded, so
+        that absent and not allowed look alike and take alike. Raises ProvinceAwayError, LedgerDownError.
+        """
+        where = await self._whereabouts(person)
+        try:
+            answer = await self._ask_along(where.province, request)
+        except ProvinceAwayError:
+            if not where.asked:
+                raise
+            return self._by_ledger_alone(where)
+        self._check_absence(where, answer)
+        if where.asked and (answer.status == HTTPStatus.SERVICE_UNAVAILABLE or _points_back(answer)):
+            return self._by_ledger_alone(where)
+        return to_caller(answer)
+
+    async def _ask_along(self, province: Province, request: UpstreamRequest) -> UpstreamResponse:
+        """Ask one province and, where it points to another, that one too; return the better answer.
+
+        A province that has released answers with its certificate, which holds even while the next one is away
+        or has not heard of it (protocol.md §4); so its answer stands when the next one can't do better.
+        """
+        first = await self._forwarder.ask(province, request)
+        following = moved_to(first)
+        if following is None:
+            return first
+        self._monitor.followed()
+        try:
+            second = await self._forwarder.ask(following, request)
+        except ProvinceAwayError:
+            return first
+        settled = second.status == HTTPStatus.OK and moved_to(second) is None
+        return second if settled or _points_back(first) else first
+
+    async def _whereabouts(self, person: ByPerson) -> Whereabouts:
+        key = ids.person_key(self._person_secret, person.id_number)
+        try:
+            custody = await self._locator.holder(key)
+        except LedgerDownError:
+            return Whereabouts(None, asked=False, province=self._guess(person))
+        return Whereabouts(custody, asked=True, province=custody.province if custody else self._guess(person))
+
+    def _guess(self, person: ByPerson) -> Province:
+        """Where the number was coded, if that province takes part."""
+        guess = first_guess(person)
+        if guess not in self._forwarder.lanes:
+            raise RefusedError("PERSON_UNKNOWN")
+        return guess
+
+    def _check_absence(self, where: Whereabouts, answer: UpstreamResponse) -> None:
+        """Only the ledger knows that somebody is nowhere: one province's 404 is a guess."""
+        if answer.status == HTTPStatus.NOT_FOUND and not where.asked:
+            raise LedgerDownError(
+                "the custody ledger does not answer, and the first province asked is not it"
+            )
+
+    def _by_ledger_alone(self, where: Whereabouts) -> Answer:
+        """Province, epoch and the digest that proves them: all that the ledger holds, and nothing personal.
+
+        Registered, because an entry is the holder's own act or binds its acceptance (protocol.md §5, I3, I4).
+        Whether a transfer is pending, and whether the name fits the number, nobody can say now: so it says.
+        """
+        custody = where.custody
+        if custody is None:
+            return problem_for(RefusedError("PERSON_UNKNOWN"))
+        self._monitor.answered_by_ledger()
+        body = msgspec.json.encode(
+            {
+                "province": custody.province,
+                "epoch": custody.epoch,
+                "state": "REGISTERED",
+                "transfer_pending": None,
+                "as_of": self._clock.now().astimezone(CHINA).isoformat(timespec="seconds"),
+                "proof": {"certificate_digest": custody.certificate_digest},
+                "source": "ledger",
+                "name_checked": False,
+            }
+        )
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        return Answer(HTTPStatus.OK, headers, body)

@@ -1,0 +1,1 @@
+"""The custody ledger: which province holds a registration, by keyed digest, without personal data."""

@@ -1,0 +1,1 @@
+"""The ledger's own database: tables, set-wise statements, migrations. Only here is SQL."""

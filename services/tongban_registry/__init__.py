@@ -1,0 +1,1 @@
+"""One province's registry: its people, its cases, its inbox and outbox."""

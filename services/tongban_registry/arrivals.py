@@ -1,0 +1,155 @@
+"""Door 2: from records to messages to decide, each verified before anything of it is decoded further."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tongban_registry.envelopes import Receipts, sealing_context
+from tongban_registry.unit import Arrival, Unit
+from tongban_shared.cases.kind import Event
+from tongban_shared.errors import WireError
+from tongban_shared.ids import CaseId
+from tongban_shared.messages.common import Receipt, Returned
+from tongban_shared.messages.migration import Inquire, Offer
+from tongban_shared.ports import Family, Position
+from tongban_shared.wire import Opened, Refused
+
+if TYPE_CHECKING:
+    from tongban_registry.office import Office
+    from tongban_shared.ports import Record
+
+# The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
+RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
+OFFER_KEPT_STATE = "CONFIRMING"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A verified message addressed to us."""
+
+    opened: Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Refused bytes for quarantine: reason, sender as claimed, the bytes in base64."""
+
+    reason: str
+    sender: str | None
+    parcel: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """One poll's records, opened."""
+
+    taken: list[Taken] = field(default_factory=list)
+    refused: list[Quarantined] = field(default_factory=list)
+    positions: dict[Family, Position] = field(default_factory=dict)
+    receipts: dict[str, Receipts] = field(default_factory=dict)
+    receipted: set[str] = field(default_factory=set)
+    returned: list[Returned] = field(default_factory=list)
+
+    @property
+    def message_ids(self) -> list[str]:
+        """Ids of all messages to decide."""
+        return [taken.opened.message.envelope.id for taken in self.taken]
+
+    @property
+    def case_ids(self) -> set[str]:
+        """Cases they belong to."""
+        ids = (taken.opened.message.envelope.case_id for taken in self.taken)
+        return {case_id for case_id in ids if case_id}
+
+    @property
+    def persons(self) -> set[str]:
+        """Persons they name."""
+        bodies = (taken.opened.message.body for taken in self.taken)
+        return {entry.person for body in bodies for entry in getattr(body, "persons", ())}
+
+    def receipt(self, sender: str) -> Receipts:
+        """What this unit acknowledges to `sender`."""
+        return self.receipts.setdefault(sender, Receipts())
+
+
+def open_records(office: Office, records: Iterable[Record]) -> Batch:
+    """Open every parcel of a poll. A bad message spoils itself, never its parcel."""
+    batch = Batch()
+    for record in records:
+        batch.positions[record.family] = Position(record.log_id, record.position + 1)
+        for found in office.opener.open(record.data):
+            if isinstance(found, Refused):
+                _refuse(batch, found)
+            else:
+                _sort(batch, found)
+    return batch
+
+
+def _sort(batch: Batch, opened: Opened) -> None:
+    body: Any = opened.message.body
+    if opened.message.envelope.type == Receipt.name:
+        batch.receipted.update(body.taken)
+        batch.returned.extend(body.returned)
+    else:
+        batch.taken.append(Taken(opened))
+
+
+def _refuse(batch: Batch, refused: Refused) -> None:
+    batch.refused.append(
+        Quarantined(refused.reason, refused.sender, base64.b64encode(refused.raw).decode("ascii"))
+    )
+    if refused.message_id is not None and refused.sender is not None and refused.reason in RETURNED_TO_SENDER:
+        entry = Returned(id=refused.message_id, code=refused.reason)
+        batch.receipt(refused.sender).returned.append(entry)
+
+
+def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
+    """A message as an event of this unit, sealed parts opened; None: the seal was bad, it is in quarantine."""
+    envelope = opened.message.envelope
+    if envelope.case_id is None:
+        unit.quarantine("BAD_BODY", envelope.sender, envelope.id, opened.proof)
+        return None
+    kind, _, name = envelope.type.partition(".")
+    event = Event(
+        name=name,
+        case_id=CaseId(envelope.case_id),
+        at=unit.now,
+        stamp=unit.counters.next_stamp(),
+        body=opened.message.body,
+        message_id=envelope.id,
+        sender=envelope.sender,
+        proof=opened.proof,
+    )
+    try:
+        event = _unfold(unit.office, event, envelope.type)
+    except WireError as error:
+        unit.quarantine(error.reason, envelope.sender, envelope.id, opened.proof)
+        return None
+    return Arrival(event, kind, opened.proof, tries)
+
+
+def _unfold(office: Office, event: Event, wire_type: str) -> Event:
+    """Open what is sealed or enclosed in a message."""
+    if wire_type == Offer.name:
+        return replace(event, bundle=unseal_offer(office, event))
+    if wire_type == Inquire.name:
+        enclosed = office.opener.open_proof(event.body.certificate)
+        return replace(event, body=enclosed.message.body, proof=event.body.certificate)
+    return event
+
+
+def unseal_offer(office: Office, event: Event) -> bytes:
+    """The record bundle of an offer. Raises WireError(BAD_SEAL)."""
+    context = sealing_context(event.case_id, event.body)
+    return office.signer.unseal(event.sender or "", event.body.sealed, context)
+
+
+def read_parked(unit: Unit, rows: Sequence[Any]) -> Iterator[Arrival]:
+    """Messages parked earlier, opened again."""
+    for row in rows:
+        arrival = arrival_of(unit, unit.office.opener.open_proof(row.parcel), row.tries)
+        if arrival is not None:
+            yield arrival

@@ -1,0 +1,82 @@
+"""Questions to the custody ledger, asked after the commit that needs them; answers come back as commands.
+
+While the ledger is away, hand-overs wait in RELEASING and the person stays fully served at the origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tongban_registry.commands import Command
+from tongban_registry.unit import Ask
+from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
+from tongban_shared.cases.migration_rules import Located
+from tongban_shared.errors import LedgerDownError
+from tongban_shared.ids import PersonKey, Province
+from tongban_shared.ports import Move
+
+if TYPE_CHECKING:
+    from tongban_registry.inbox import Hall
+    from tongban_registry.monitor import Meters
+    from tongban_shared.cases.kind import Case
+    from tongban_shared.ports import Ledger
+
+ASKED_AT_ONCE_MAX = 1_000
+RETRY_S = 1.0
+
+
+class Asker:
+    """Collects what one province has to ask and asks it in batches."""
+
+    def __init__(self, hall: Hall, ledger: Ledger, meters: Meters) -> None:
+        self._hall = hall
+        self._ledger = ledger
+        self._meters = meters
+        self._waiting: deque[Ask] = deque()
+        self._wake = asyncio.Event()
+
+    def put(self, asks: Iterable[Ask]) -> None:
+        """Ask these soon."""
+        self._waiting.extend(asks)
+        if self._waiting:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Ask until cancelled; a ledger that is away is asked again."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), ASKED_AT_ONCE_MAX))]
+                try:
+                    await self._ask(batch)
+                except LedgerDownError:
+                    self._meters.ledger_failures.inc()
+                    self._waiting.extendleft(reversed(batch))
+                    await asyncio.sleep(RETRY_S)
+
+    async def _ask(self, batch: Sequence[Ask]) -> None:
+        appends = [ask.case for ask in batch if ask.name == "ledger.append"]
+        locates = [ask.case for ask in batch if ask.name == "ledger.locate"]
+        if appends:
+            verdicts = await self._ledger.append([move_of(case) for case in appends])
+            for case, verdict in zip(appends, verdicts, strict=True):
+                self._hall.post(Command("appended", body=verdict.value, case_id=case.id))
+        if locates:
+            found = await self._ledger.locate([PersonKey(key) for case in locates for key in case.persons])
+            for case in locates:
+                holders: dict[str, str | None] = {
+                    key: found[PersonKey(key)].province if PersonKey(key) in found else None
+                    for key in case.persons
+                }
+                self._hall.post(Command("located", body=Located(holders), case_id=case.id))
+
+
+def move_of(case: Case) -> Move:
+    """The hand-over of a case as the ledger takes it."""
+    persons = tuple((PersonKey(state.person), state.epoch) for state in case.data.agreed)
+    origin, destination = Province(case.origin or ""), Province(case.destination)
+    return Move(case.id, origin, destination, certificate_digest(certificate_of(case)), persons)

@@ -1,0 +1,145 @@
+"""Commands: what the doors, the timers and the ledger's answers put before the same unit of work as messages.
+
+A command with an idempotency key stores its reply in the unit's own transaction; the same key gets it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from tongban_registry.storage.rows import to_us
+from tongban_registry.unit import Unit
+from tongban_registry.views import case_view
+from tongban_shared.cases.kind import Case
+from tongban_shared.decide import Fate
+from tongban_shared.ids import make_case_id
+from tongban_shared.registration import CLAIMING, Registration
+
+ACCEPTED = 202
+OK = 200
+# Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
+COMMITTED = frozenset({"PREPARED", "COMPLETED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a command gets: a status with the case's view, or a problem code with an instance."""
+
+    status: int = ACCEPTED
+    view: bytes = field(default=b"", repr=False)
+    case_id: str | None = None
+    code: str | None = None
+    replayed: bool = False
+
+
+@dataclass(slots=True)
+class Command:
+    """One command. `name` is its event; `persons` are the keys it needs read; `key` its idempotency key."""
+
+    name: str
+    body: Any = None
+    case_id: str | None = None
+    officer: str | None = None
+    persons: tuple[str, ...] = ()
+    key: str | None = None
+    digest: str = ""
+    service: str = "01"
+    reply: asyncio.Future[Reply] | None = None
+
+
+def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) -> Reply:
+    """Decide one command within a unit of work and stage its reply."""
+    if command.key is not None and command.key in replies:
+        return _replay(replies[command.key], command)
+    reply = _HANDLERS.get(command.name, _on_case)(unit, command)
+    if command.key is not None and reply.code is None:
+        text = reply.view.decode("utf-8")
+        row = (command.key, command.digest, reply.status, text, reply.case_id, to_us(unit.now))
+        unit.changes.replies.append(row)
+        replies[command.key] = StoredReply(command.digest, reply.status, text, reply.case_id)
+    return reply
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A reply given earlier in the same unit; stored ones have the same fields."""
+
+    digest: str
+    status: int
+    reply: str
+    case_id: str | None
+
+
+def _replay(stored: StoredReply, command: Command) -> Reply:
+    if stored.digest != command.digest:
+        return Reply(code="IDEMPOTENCY_CONFLICT")
+    return Reply(stored.status, stored.reply.encode("utf-8"), stored.case_id, replayed=True)
+
+
+def _on_apply(unit: Unit, command: Command) -> Reply:
+    """A new application: one open case for each person here."""
+    existing = unit.application_of(command.persons)
+    if existing is not None:
+        return Reply(code="DUPLICATE_CASE", case_id=existing)
+    event = unit.event("apply", "", command.body, command.officer)
+    day = unit.office.clock.now().date()
+    case_id = make_case_id(unit.office.province, command.service, day, event.stamp % 10**8)
+    outcome = unit.decide(replace(event, case_id=case_id), "migration")
+    if outcome is None or outcome.fate is not Fate.TAKEN:
+        return Reply(code="STEP_NOT_ALLOWED")
+    return _reply(unit, outcome.case, ACCEPTED)
+
+
+def _on_case(unit: Unit, command: Command) -> Reply:
+    """A command on a known case."""
+    case = unit.case(command.case_id or "")
+    if case is None:
+        return Reply(code="CASE_UNKNOWN")
+    outcome = unit.decide(unit.event(command.name, case.id, command.body, command.officer), case.kind)
+    if outcome is None or outcome.fate is not Fate.TAKEN:
+        late = command.name == "withdraw" and case.state in COMMITTED
+        return Reply(code="TOO_LATE" if late else "STEP_NOT_ALLOWED", case_id=case.id)
+    return _reply(unit, outcome.case, ACCEPTED)
+
+
+def _on_limit(unit: Unit, command: Command) -> Reply:
+    """A passed limit, unless the case has moved on since it was noticed."""
+    case = unit.case(command.case_id or "")
+    if case is None or case.due_at is None or case.due_at > unit.now:
+        return Reply(code="STEP_NOT_ALLOWED", case_id=command.case_id)
+    return _on_case(unit, command)
+
+
+def _on_register(unit: Unit, command: Command) -> Reply:
+    """A hold set or lifted, or a death: the person's row, and the case that it pre-empts while frozen."""
+    person = unit.people.get(command.persons[0])
+    if person is None or person.state not in CLAIMING:
+        return Reply(code="PERSON_UNKNOWN")
+    kind: str = command.body
+    case = unit.case(person.case_id or "")
+    if kind != "LIFT_HOLD" and case is not None and case.state == "RELEASING":
+        return Reply(code="IN_TRANSFER", case_id=case.id)
+    if kind != "LIFT_HOLD" and case is not None:
+        code = {"DEATH": "NOT_REGISTERED"}.get(kind, "HOLD")
+        unit.decide(unit.event("block", case.id, code, command.officer), case.kind)
+        person = unit.people[person.key]
+    if kind == "DEATH":
+        unit.put_person(replace(person, state=Registration.CANCELLED_DEATH, valid_to=unit.now))
+    else:
+        unit.put_person(replace(person, hold=kind == "HOLD"))
+    staged = unit.people[person.key]
+    entry = (staged.key, staged.epoch, staged.state.value, staged.case_id, kind.lower(), "", to_us(unit.now))
+    unit.changes.history.append(entry)
+    return Reply(OK, msgspec.json.encode({"state": staged.state.value, "hold": staged.hold}))
+
+
+def _reply(unit: Unit, case: Case, status: int) -> Reply:
+    rows = [row for row in unit.changes.timeline if row[0] == case.id]
+    return Reply(status, msgspec.json.encode(case_view(case, rows, unit.office.profile)), case.id)
+
+
+_HANDLERS = {"apply": _on_apply, "limit": _on_limit, "register": _on_register}

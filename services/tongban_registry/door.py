@@ -1,0 +1,195 @@
+"""Door 1: what may be asked over HTTP, checked once and turned into commands; nothing is stored half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from tongban_registry.commands import Command
+from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef
+from tongban_shared.cases.migration_rules import Application
+from tongban_shared.errors import LedgerDownError, RefusedError
+from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
+
+if TYPE_CHECKING:
+    from tongban_registry.office import Office
+    from tongban_shared.catalogue import Item
+    from tongban_shared.ports import Ledger
+
+PERSONS_MAX = 20
+Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Long = Annotated[str, StringConstraints(max_length=500)]
+
+
+class Closed(BaseModel):
+    """Unknown fields are refused, so that a misspelt one is not lost in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PersonIn(Closed):
+    """A person by number and name; both must match the register."""
+
+    id_number: Annotated[str, StringConstraints(min_length=15, max_length=20)] = Field(repr=False)
+    name: Short = Field(repr=False)
+
+
+class DestinationIn(Closed):
+    """Where the persons move to; `household_no` to join a household (投靠)."""
+
+    province: Annotated[str, StringConstraints(max_length=10)]
+    org_code: Annotated[str, StringConstraints(max_length=20)]
+    address: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(repr=False)
+    household_no: Annotated[str, StringConstraints(max_length=30)] | None = None
+
+
+class MaterialInput(Closed):
+    """A material. grade: A issued by authority, B checked against original, C uploaded, D self-made."""
+
+    kind: Short
+    grade: Literal["A", "B", "C", "D"]
+    licence_id: Annotated[str, StringConstraints(max_length=100)] | None = None
+    note: Long | None = None
+
+
+class ApplicationIn(Closed):
+    """POST /v1/cases."""
+
+    item: Annotated[str, StringConstraints(max_length=20)]
+    channel: Literal["window", "online"] = "window"
+    accepting_org: Annotated[str, StringConstraints(max_length=20)] | None = None
+    applicant: PersonIn
+    members: Annotated[list[PersonIn], Field(max_length=PERSONS_MAX)] = []
+    destination: DestinationIn | None = None
+    details: dict[str, Any] = {}
+    materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
+    purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
+
+
+class MaterialsIn(Closed):
+    """POST /v1/cases/{case_id}/materials."""
+
+    materials: Annotated[list[MaterialInput], Field(min_length=1, max_length=50)]
+
+
+class DecisionIn(Closed):
+    """POST /v1/cases/{case_id}/decision. A refusal names its reason."""
+
+    outcome: Literal["approve", "refuse", "return"]
+    reason_code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,39}$")] | None = None
+    note: Long | None = None
+    officer: Annotated[str, StringConstraints(max_length=40)] | None = None
+
+
+class LookupIn(PersonIn):
+    """POST /v1/registrations/lookup."""
+
+    purpose: Annotated[str, StringConstraints(min_length=2, max_length=40)]
+    case_id: Annotated[str, StringConstraints(max_length=30)] | None = None
+
+
+class HoldIn(PersonIn):
+    """POST /v1/registrations/holds: a court's hold set or lifted, or a death entered at the home registry."""
+
+    kind: Literal["HOLD", "LIFT_HOLD", "DEATH"]
+    legal_basis: Short
+
+
+class Door:
+    """Checks what comes in against catalogue, province file and ledger."""
+
+    def __init__(self, office: Office, ledger: Ledger) -> None:
+        self._office = office
+        self._ledger = ledger
+
+    def key_of(self, person: PersonIn) -> tuple[PersonKey, str]:
+        """The person's key and the keyed check of the name. Raises IdNumberError."""
+        today = self._office.clock.now().date()
+        number = check_id_number(person.id_number, today).number
+        secret = self._office.secrets.person
+        return person_key(secret, number), name_check(secret, number, person.name)
+
+    async def application(self, given: ApplicationIn) -> Command:
+        """An application as a command. Raises BadInputError with a stable code; then nothing is stored."""
+        item = self._office.catalogue.item(given.item)
+        destination = self._destination(given, item)
+        refs = self._persons(given, item)
+        missing = check_materials(item, [material.kind for material in given.materials])
+        origin = await self._origin([PersonKey(ref.person) for ref in refs])
+        data = MigrationData(
+            migration_type=item.migration_type or "",
+            automatic=item.automatic and self._office.profile.capabilities.automatic_facts,
+            restores=item.restores,
+            channel=given.channel,
+            accepting_org=given.accepting_org or destination.org_code,
+            purpose=given.purpose,
+            persons=refs,
+            destination_org=destination.org_code,
+            address=destination.address,
+            household_no=destination.household_no,
+            materials=materials_of(given.materials),
+            missing=missing,
+        )
+        persons = tuple(ref.person for ref in refs)
+        return Command(
+            "apply", body=Application(data, origin, item.code), persons=persons, service=item.service_code
+        )
+
+    def _destination(self, given: ApplicationIn, item: Item) -> DestinationIn:
+        destination = given.destination
+        if destination is None:
+            raise RefusedError("FIELD_INVALID", "this item needs a destination")
+        if province(destination.province) != self._office.province:
+            raise RefusedError("WRONG_PROVINCE", "this registry answers for another province")
+        if not org_code(destination.org_code).startswith(self._office.province):
+            raise RefusedError("ORG_CODE_INVALID", "the organisation is not in the destination province")
+        if given.accepting_org is not None:
+            org_code(given.accepting_org)
+        if not self._office.profile.capabilities.supports(item):
+            raise RefusedError("TYPE_NOT_SUPPORTED", "this province does not offer this type yet")
+        return destination
+
+    def _persons(self, given: ApplicationIn, item: Item) -> tuple[PersonRef, ...]:
+        if given.members and not item.admits_members:
+            raise RefusedError("FIELD_INVALID", "this item moves one person; it admits no members")
+        keys = [self.key_of(person) for person in (given.applicant, *given.members)]
+        if len({key for key, _ in keys}) < len(keys):
+            raise RefusedError("FIELD_INVALID", "a person is named twice")
+        return tuple(PersonRef(person=key, name_check=check) for key, check in keys)
+
+    async def _origin(self, keys: Sequence[PersonKey]) -> str | None:
+        """The one other province that holds all of them; None while the ledger does not answer."""
+        try:
+            found = await self._ledger.locate(keys)
+        except LedgerDownError:
+            return None
+        holders = {found[key].province if key in found else None for key in keys}
+        if None in holders or len(holders) > 1:
+            raise RefusedError(
+                "NOT_REGISTERED", "number and name are not registered together in one province"
+            )
+        holder = holders.pop()
+        if holder == self._office.province:
+            raise RefusedError("SAME_PROVINCE", "already registered in the destination province")
+        return holder
+
+    def registration(self, given: HoldIn) -> Command:
+        """A hold or a death as a command."""
+        key, _ = self.key_of(given)
+        return Command("register", body=given.kind, persons=(key,))
+
+
+def check_materials(item: Item, given: Sequence[str]) -> tuple[str, ...]:
+    """Missing main materials refuse; missing secondary ones are returned, to be asked for once."""
+    missing = item.missing(set(given))
+    main = [material.kind for material in missing if material.main]
+    if main:
+        raise RefusedError("MATERIAL_MISSING", "missing: " + ", ".join(material.kind for material in missing))
+    return tuple(material.kind for material in missing)
+
+
+def materials_of(given: Sequence[MaterialInput]) -> tuple[MaterialIn, ...]:
+    """Materials as the case keeps them."""
+    return tuple(MaterialIn(kind=m.kind, grade=m.grade, licence_id=m.licence_id, note=m.note) for m in given)

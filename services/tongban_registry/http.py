@@ -1,0 +1,161 @@
+"""Door 1 as HTTP: parse, put before the hall, answer. The same paths as the gateway, for one province."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Header, Request, Response
+
+from tongban_registry.commands import Command, Reply
+from tongban_registry.door import (
+    ApplicationIn,
+    DecisionIn,
+    Door,
+    HoldIn,
+    LookupIn,
+    MaterialsIn,
+    check_materials,
+    materials_of,
+)
+from tongban_registry.views import BEIJING, case_view
+from tongban_shared.cases.migration_rules import Decision, Supplied
+from tongban_shared.errors import RefusedError
+from tongban_shared.ids import case_id as checked_case_id
+from tongban_shared.registration import CLAIMING, MOVED_ON, Registration
+from tongban_shared.web.handlers import as_response
+from tongban_shared.web.problems import problem
+
+if TYPE_CHECKING:
+    from tongban_registry.inbox import Hall
+    from tongban_shared.cases.kind import Case
+    from tongban_shared.registration import Person
+
+WAIT_MAX_S = 30
+JSON = "application/json"
+PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+Officer = Annotated[str | None, Header(alias="X-Tongban-Officer", max_length=40)]
+# The public word for each custody state. Source: domain.md §2.3.
+PUBLIC_STATE = {
+    Registration.HELD: "REGISTERED",
+    Registration.FROZEN: "MOVE_OUT_LOCKED",
+    Registration.RELEASED: "IN_TRANSIT",
+    Registration.CONFIRMED: "MOVED_OUT",
+}
+
+
+def case_routes(hall: Hall, door: Door) -> APIRouter:
+    """Applications, cases, and what people do to them."""
+    router = APIRouter(tags=["cases"])
+
+    @router.post("/v1/cases", status_code=202, summary="Apply")
+    async def apply(given: ApplicationIn, request: Request, key: Key = None) -> Response:
+        command = await door.application(given)
+        return await _put(hall, command, (request, key))
+
+    @router.get("/v1/cases/{case_id}", summary="A case: state, whose move it is, timeline")
+    async def show(case_id: str, prefer: Annotated[str | None, Header()] = None) -> Response:
+        number = checked_case_id(case_id)
+        wanted = PREFER_WAIT.search(prefer or "")
+        if wanted:
+            await hall.closing.wait(number, min(int(wanted[1]), WAIT_MAX_S), hall.store)
+        found = await hall.store.case(number)
+        if found is None:
+            raise RefusedError("CASE_UNKNOWN")
+        case, timeline = found
+        view = msgspec.json.encode(case_view(case, timeline, hall.office.profile))
+        return Response(view, media_type=JSON, headers={"ETag": f'"{case.version}"'})
+
+    @router.post("/v1/cases/{case_id}/withdrawal", status_code=202, summary="Withdraw")
+    async def withdraw(case_id: str, request: Request, key: Key = None) -> Response:
+        return await _put(hall, Command("withdraw", case_id=checked_case_id(case_id)), (request, key))
+
+    @router.post("/v1/cases/{case_id}/materials", status_code=202, summary="Hand in what was asked for")
+    async def materials(case_id: str, given: MaterialsIn, request: Request, key: Key = None) -> Response:
+        case = await _case(hall, case_id)
+        item = hall.office.catalogue.item(case.item)
+        handed = {m.kind for m in case.data.materials} | {m.kind for m in given.materials}
+        body = Supplied(materials_of(given.materials), check_materials(item, sorted(handed)))
+        return await _put(hall, Command("materials", body=body, case_id=case.id), (request, key))
+
+    @router.post("/v1/cases/{case_id}/decision", status_code=202, summary="An officer's decision")
+    async def decision(
+        case_id: str, given: DecisionIn, request: Request, key: Key = None, officer: Officer = None
+    ) -> Response:
+        body = Decision(given.outcome, given.reason_code, given.note)
+        who = officer or given.officer or "officer"
+        command = Command("decision", body=body, case_id=checked_case_id(case_id), officer=who)
+        return await _put(hall, command, (request, key))
+
+    return router
+
+
+def registration_routes(hall: Hall, door: Door) -> APIRouter:
+    """Who holds a person, and what pre-empts a transfer."""
+    router = APIRouter(tags=["registrations"])
+
+    @router.post("/v1/registrations/lookup", summary="Where a person is registered")
+    async def lookup(given: LookupIn, officer: Officer = None) -> Response:
+        key, check = door.key_of(given)
+        access = (officer or "agency", given.purpose, given.case_id)
+        person = await hall.store.lookup(key, access)
+        if person is None or person.name_check != check or person.state is Registration.DROPPED:
+            raise RefusedError("PERSON_UNKNOWN")
+        return _registration(person, hall)
+
+    @router.post("/v1/registrations/holds", summary="Set or lift a hold; enter a death")
+    async def holds(given: HoldIn, request: Request, key: Key = None, officer: Officer = None) -> Response:
+        command = door.registration(given)
+        command.officer = officer or "officer"
+        return await _put(hall, command, (request, key))
+
+    return router
+
+
+def _registration(person: Person, hall: Hall) -> Response:
+    """The answer of protocol.md §4: here, or the next holder with the certificate that names it."""
+    here = person.state in CLAIMING
+    moved = person.state in MOVED_ON
+    answer: dict[str, Any] = {
+        "province": person.moved_to if not here and person.moved_to else hall.office.province,
+        "epoch": person.epoch + 1 if moved else person.epoch - (person.state is Registration.PREPARED),
+        "state": PUBLIC_STATE.get(person.state, "ASK_ORIGIN" if person.moved_to else "CANCELLED"),
+        "transfer_pending": person.state is Registration.FROZEN,
+        "as_of": hall.office.clock.now().astimezone(BEIJING).isoformat(timespec="milliseconds"),
+        "proof": person.proof or None,
+        "source": "registry",
+    }
+    headers = {} if here or not person.moved_to else {"X-Tongban-Moved-To": person.moved_to}
+    return Response(msgspec.json.encode(answer), media_type=JSON, headers=headers)
+
+
+async def _case(hall: Hall, raw: str) -> Case:
+    found = await hall.store.case(checked_case_id(raw))
+    if found is None:
+        raise RefusedError("CASE_UNKNOWN")
+    return found[0]
+
+
+async def _put(hall: Hall, command: Command, origin: tuple[Request, str | None]) -> Response:
+    """Put a command before the hall and answer with its reply, given after the commit."""
+    request, key = origin
+    if key is not None:
+        command.key = sha256(f"{request.url.path} {key}".encode()).hexdigest()
+        command.digest = sha256(await request.body()).hexdigest()
+    return answer_of(await asyncio.shield(hall.ask(command)), hall)
+
+
+def answer_of(reply: Reply, hall: Hall) -> Response:
+    """A reply as HTTP: the case's view, or a problem."""
+    if reply.code is not None:
+        instance = f"/v1/cases/{reply.case_id}" if reply.case_id else None
+        contact = hall.office.profile.contact
+        return as_response(problem(reply.code, instance=instance, contact=contact))
+    headers = {"Location": f"/v1/cases/{reply.case_id}"} if reply.case_id else {}
+    if reply.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(reply.view, reply.status, headers, JSON)

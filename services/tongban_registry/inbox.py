@@ -1,0 +1,248 @@
+"""The hall: two doors lead in, every batch becomes one unit of work, one transaction.
+
+Messages from other provinces (door 2) and commands (door 1, timers, ledger answers) wait here; when the hall is
+free it takes all that has arrived. Load makes the batches, so a single message never waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tongban_registry.arrivals import Batch, Taken, arrival_of, open_records, read_parked
+from tongban_registry.closing import Closing
+from tongban_registry.commands import Command, Reply, take_command
+from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages
+from tongban_registry.storage.rows import to_us
+from tongban_registry.unit import Ask, Loaded, Unit
+from tongban_shared.errors import StoreDownError
+
+if TYPE_CHECKING:
+    from tongban_registry.monitor import Meters
+    from tongban_registry.office import Counters, Office
+    from tongban_registry.storage.sql import UnitOfWork
+    from tongban_registry.storage.store import RegistryStore
+    from tongban_shared.ports import Record
+
+COMMANDS_PER_UNIT_MAX = 500
+RECORDS_PER_UNIT_MAX = 200
+COMMANDS_WAITING_MAX = 20_000
+STORE_RETRY_S = 0.5
+FIRST_RETRY_US = 5_000_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What leaves after a commit: signed messages and questions to the ledger."""
+
+    sealed: Sealed | None
+    asks: Sequence[Ask]
+
+
+class Hall:
+    """One province's single writer."""
+
+    def __init__(self, office: Office, store: RegistryStore, counters: Counters, meters: Meters) -> None:
+        self.office = office
+        self.store = store
+        self.counters = counters
+        self.meters = meters
+        self.closing = Closing()
+        self.after_commit: Callable[[Committed], Awaitable[None]] | None = None
+        self._records: deque[Record] = deque()
+        self._commands: deque[Command] = deque()
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def put_records(self, records: Sequence[Record]) -> None:
+        """Door 2: records as read; waits while the hall is full, so reading never runs ahead of writing."""
+        await self._room.wait()
+        self._records.extend(records)
+        if len(self._records) >= RECORDS_PER_UNIT_MAX:
+            self._room.clear()
+        self._wake.set()
+
+    def post(self, command: Command) -> None:
+        """A command nobody waits for: a passed limit, a ledger's answer."""
+        self._commands.append(command)
+        self._wake.set()
+
+    async def ask(self, command: Command) -> Reply:
+        """Door 1: a command and its reply, given only after the commit. Raises StoreDownError."""
+        if len(self._commands) >= COMMANDS_WAITING_MAX:
+            return Reply(code="OVERLOADED")
+        command.reply = asyncio.get_running_loop().create_future()
+        self.post(command)
+        return await command.reply
+
+    @property
+    def waiting(self) -> int:
+        """How many records and commands wait."""
+        return len(self._records) + len(self._commands)
+
+    async def run(self) -> None:
+        """Work until cancelled. What was taken and not committed is still in the broker or the outbox."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._records or self._commands:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        records = [self._records.popleft() for _ in range(min(len(self._records), RECORDS_PER_UNIT_MAX))]
+        commands = [self._commands.popleft() for _ in range(min(len(self._commands), COMMANDS_PER_UNIT_MAX))]
+        try:
+            await self.work(records, commands)
+        except StoreDownError as error:
+            self._put_back(records, commands, error)
+            await asyncio.sleep(STORE_RETRY_S)
+        if len(self._records) < RECORDS_PER_UNIT_MAX:
+            self._room.set()
+
+    def _put_back(
+        self, records: Sequence[Record], commands: Sequence[Command], error: StoreDownError
+    ) -> None:
+        """Messages and own events wait for the database; who stands at the door is told at once."""
+        self.meters.store_failures.inc()
+        self._records.extendleft(reversed(records))
+        kept = []
+        for command in commands:
+            if command.reply is None:
+                kept.append(command)
+            elif not command.reply.done():
+                command.reply.set_exception(error)
+        self._commands.extendleft(reversed(kept))
+
+    async def work(self, records: Sequence[Record], commands: Sequence[Command]) -> None:
+        """One unit of work: one transaction, or nothing."""
+        batch = open_records(self.office, records)
+        counters = self.counters.copy()
+        async with self.store.unit() as tx:
+            unit, replies = await self._decide(tx, batch, commands, counters)
+            counters.unit += 1
+            sealed = self._seal(unit, batch, f"{counters.incarnation}.{counters.unit}")
+            self._stage_unit(unit, sealed)
+            await tx.write(unit.changes)
+        self.counters = counters
+        self._count(unit, batch)
+        for command, reply in replies:
+            if command.reply is not None and not command.reply.done():
+                command.reply.set_result(reply)
+        self.closing.closed(case.id for case in unit.changes.cases.values() if case.closed_at is not None)
+        if self.after_commit is not None:
+            await self.after_commit(Committed(sealed, unit.asks))
+
+    async def _decide(
+        self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command], counters: Counters
+    ) -> tuple[Unit, list[tuple[Command, Reply]]]:
+        loaded, parked, stored = await self._load(tx, batch, commands)
+        unit = Unit(self.office, counters, loaded, self.office.clock.now())
+        for refused in batch.refused:
+            unit.quarantine(refused.reason, refused.sender, None, refused.parcel)
+        for arrival in read_parked(unit, parked):
+            unit.remember_parked(arrival)
+        for taken in batch.taken:
+            self._take(unit, batch, taken, loaded)
+        replies = [(command, take_command(unit, command, stored)) for command in commands]
+        unit.finish_parked()
+        self._stage_batch(unit, batch)
+        return unit, replies
+
+    async def _load(
+        self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command]
+    ) -> tuple[Loaded, Sequence[object], dict[str, object]]:
+        """All reads of a unit: their number does not depend on the batch."""
+        case_ids = batch.case_ids | {command.case_id for command in commands if command.case_id}
+        loaded = Loaded(seen=await tx.seen(batch.message_ids), cases=await tx.cases(case_ids))
+        known = {person for case in loaded.cases.values() for person in case.persons}
+        asked = {person for command in commands if command.name == "register" for person in command.persons}
+        loaded.people = await tx.persons(batch.persons | known | asked)
+        homes = {person.household_id for person in loaded.people.values() if person.household_id}
+        loaded.members = await tx.members(homes)
+        if asked:
+            mine = {p.case_id for p in loaded.people.values() if p.key in asked and p.case_id}
+            loaded.cases |= await tx.cases(mine)
+        applying = {person for command in commands if command.name == "apply" for person in command.persons}
+        loaded.applications = await tx.applications(applying)
+        stored = await tx.replies(command.key for command in commands if command.key)
+        return loaded, await tx.parked(case_ids), stored
+
+    def _take(self, unit: Unit, batch: Batch, taken: Taken, loaded: Loaded) -> None:
+        """One message: seen before, reused under other bytes, or fresh."""
+        envelope = taken.opened.message.envelope
+        digest = sha256(taken.opened.message.raw).hexdigest()
+        before = loaded.seen.get(envelope.id)
+        if before is not None:
+            if before == digest:
+                unit.fates["SEEN"] = unit.fates.get("SEEN", 0) + 1
+                batch.receipt(envelope.sender).taken.append(envelope.id)
+            else:
+                unit.quarantine("ID_REUSED", envelope.sender, envelope.id, taken.opened.proof)
+            return
+        loaded.seen[envelope.id] = digest
+        unit.changes.inbox.append((envelope.id, digest, envelope.case_id, to_us(unit.now)))
+        batch.receipt(envelope.sender).taken.append(envelope.id)
+        arrival = arrival_of(unit, taken.opened)
+        if arrival is None:
+            return
+        try:
+            unit.take_arrival(arrival)
+        except Exception as error:  # noqa: BLE001  # this door: one poisonous message stops its own case alone
+            log.error("message failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400  # a trace could hold personal data
+            unit.poison(arrival)
+
+    def _stage_batch(self, unit: Unit, batch: Batch) -> None:
+        """Positions read up to, receipts that retire outbox rows, messages returned to us."""
+        at = to_us(unit.now)
+        unit.changes.positions.extend(
+            (family.value, p.log_id, p.next) for family, p in batch.positions.items()
+        )
+        unit.changes.receipted.extend((message_id, at) for message_id in sorted(batch.receipted))
+        unit.changes.returned.extend((entry.id, at, entry.code) for entry in batch.returned)
+
+    def _seal(self, unit: Unit, batch: Batch, name: str) -> Sealed | None:
+        receipts = receipt_messages(batch.receipts, self.office, unit.now, name)
+        sealed = sign_messages(self.office, name, [*unit.outgoing, *receipts])
+        if sealed is not None:
+            unit.attach_certificates(sealed)
+        return sealed
+
+    def _stage_unit(self, unit: Unit, sealed: Sealed | None) -> None:
+        """The unit's own row, and an outbox row for each message that has to be receipted."""
+        at = to_us(unit.now)
+        number = unit.counters.unit
+        header = "" if sealed is None else sealed.header_text
+        if sealed is not None or unit.counters.stamp != self.counters.stamp:
+            unit.changes.unit.append((number, header, unit.counters.stamp, at))
+        if sealed is None:
+            return
+        for message, leaf in zip(sealed.messages, sealed.unit.leaves, strict=True):
+            if message.seq:
+                place = (message.message_id, message.to, message.seq, message.family.value, message.case_id)
+                proof = (number, leaf.index, path_text(leaf), message.raw.decode("utf-8"))
+                unit.changes.outbox.append((*place, *proof, at, at + FIRST_RETRY_US, 0, None, None))
+
+    def _count(self, unit: Unit, batch: Batch) -> None:
+        self.meters.units.inc()
+        self.meters.unit_messages.observe(len(batch.taken))
+        for fate, count in unit.fates.items():
+            self.meters.messages.labels(fate.lower()).inc(count)
+        for row in unit.changes.quarantine:
+            self.meters.quarantined.labels(row[0]).inc()
+            log.warning("message refused", reason=row[0], sender=row[1], province=self.office.province)
+
+    async def stop(self, task: asyncio.Task[None]) -> None:
+        """End the writer between two units."""
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,36 @@
+"""What one registry counts. Labels are provinces, families and reasons, never a person or a case."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+BATCH_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+
+
+class Meters:
+    """Counters of one registry, in a collector registry of its own: many run in one process."""
+
+    def __init__(self, province: str) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._labels = {"province": province}
+        self.units = self._counter("units", "Units of work committed")
+        self.unit_messages = Histogram(
+            "tongban_unit_messages",
+            "Messages a unit of work took",
+            buckets=BATCH_BUCKETS,
+            registry=self.registry,
+        )
+        self.messages = self._counter("messages", "Messages by what became of them", "fate")
+        self.quarantined = self._counter("quarantined", "Messages refused, by reason", "reason")
+        self.parcels = self._counter("parcels", "Parcels the transport took", "family")
+        self.resent = self._counter("resent_messages", "Messages sent again for want of a receipt")
+        self.send_failures = self._counter("send_failures", "Sends the transport did not take in time")
+        self.poll_failures = self._counter("poll_failures", "Polls the transport did not answer")
+        self.store_failures = self._counter("store_failures", "Times the own database did not answer")
+        self.ledger_failures = self._counter("ledger_failures", "Times the custody ledger did not answer")
+        self.waiting = Gauge(
+            "tongban_hall_waiting", "Records and commands before the hall", registry=self.registry
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"tongban_{name}", text, labels, registry=self.registry)

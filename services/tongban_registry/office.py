@@ -1,0 +1,63 @@
+"""What one province's registry is: its file, its keys, its counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tongban_shared.cases.migration import MIGRATION
+from tongban_shared.ids import Province
+
+if TYPE_CHECKING:
+    from tongban_shared.cases.kind import CaseKind
+    from tongban_shared.catalogue import Catalogue
+    from tongban_shared.keys import Secrets
+    from tongban_shared.ports import Clock, Signer
+    from tongban_shared.provinces import ProvinceProfile
+    from tongban_shared.wire import Opener
+
+# A new case type is one entry here and its files in cases/ and messages/.
+KINDS: Mapping[str, CaseKind] = {MIGRATION.name: MIGRATION}
+
+
+@dataclass(slots=True)
+class Counters:
+    """Numbers that only grow: units of work, stamps, and a sequence per receiver. Loaded at start."""
+
+    incarnation: int = 1
+    unit: int = 0
+    stamp: int = 0
+    sequences: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> Counters:
+        """A unit counts on a copy; the copy takes over when its transaction has committed."""
+        return Counters(self.incarnation, self.unit, self.stamp, dict(self.sequences))
+
+    def next_stamp(self) -> int:
+        """A number never given before by this registry."""
+        self.stamp += 1
+        return self.stamp
+
+    def next_sequence(self, receiver: str) -> int:
+        """The next place in the row of messages to one receiver."""
+        self.sequences[receiver] = self.sequences.get(receiver, 0) + 1
+        return self.sequences[receiver]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One province's registry as configured. `org` is the county bureau that signs."""
+
+    profile: ProvinceProfile
+    signer: Signer
+    opener: Opener
+    secrets: Secrets
+    catalogue: Catalogue
+    clock: Clock
+    org: str
+
+    @property
+    def province(self) -> Province:
+        """The province this registry answers for."""
+        return Province(self.profile.code)

@@ -1,0 +1,179 @@
+"""The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
+
+freeze · thaw · prepare · drop · release · hold · archive, named by the `writes` column of the case tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from tongban_shared.cases.kind import Case, Event
+from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
+from tongban_shared.cases.migration_rules import staying_members
+from tongban_shared.registration import Household, Person, Registration, Surroundings
+
+HOUSEHOLD_SERIALS = 10**9
+
+
+@dataclass(slots=True)
+class Writing:
+    """What a verb writes: persons after it, households, and members who become head."""
+
+    persons: list[Person] = field(default_factory=list)
+    households: list[Household] = field(default_factory=list)
+    households_closed: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+
+
+Verb = Callable[[Case, Event, Surroundings], Writing]
+
+
+def freeze(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """HELD → FROZEN: still fully served here; a second transfer is refused (M2)."""
+    return _set(case, around, state=Registration.FROZEN, case_id=case.id)
+
+
+def thaw(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """FROZEN → HELD: the transfer ended before the release (MX)."""
+    return _set(case, around, state=Registration.HELD, case_id=None)
+
+
+def prepare(case: Case, event: Event, around: Surroundings) -> Writing:
+    """NONE → PREPARED at the next epoch: the bundle is stored, the origin still holds (M3)."""
+    entries: list[dict[str, Any]] = msgspec.json.decode(event.bundle or b"[]")
+    return Writing(persons=[_prepared(entry, case, around) for entry in entries])
+
+
+def _prepared(entry: Mapping[str, Any], case: Case, around: Surroundings) -> Person:
+    known = around.people.get(entry["person"])
+    return Person(
+        key=entry["person"],
+        epoch=entry["epoch"] + 1,
+        state=Registration.PREPARED,
+        record_version=entry["record_version"] + 1,
+        name_check=entry["name_check"],
+        birth_date=date.fromisoformat(entry["birth_date"]),
+        household_id="",
+        head=False,
+        version=known.version if known else 0,
+        case_id=case.id,
+        moved_to=case.origin,
+        proof=known.proof if known else "",
+        proof_digest=known.proof_digest if known else "",
+        record=msgspec.json.encode(entry["record"], order="sorted").decode(),
+    )
+
+
+def drop(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """PREPARED → NONE, on the origin's signed cancel only; the pointer to the origin stays."""
+    writing = Writing()
+    for person in _moving(case, around):
+        before = Registration.CONFIRMED if person.proof else Registration.DROPPED
+        writing.persons.append(
+            replace(person, state=before, epoch=person.epoch - 1, case_id=None, record="{}")
+        )
+    return writing
+
+
+def release(case: Case, event: Event, around: Surroundings) -> Writing:
+    """FROZEN → RELEASED: tombstone, forward pointer; the household gets a new head or closes (M4, M-2)."""
+    digest = certificate_digest(certificate_of(case))
+    writing = _set(
+        case,
+        around,
+        state=Registration.RELEASED,
+        moved_to=case.destination,
+        proof_digest=digest,
+        proof=event.proof,
+    )
+    left = {person.household_id: person for person in writing.persons}
+    staying: dict[str, list[Person]] = {home: [] for home in left if home in around.members}
+    for member in staying_members(case, around):
+        staying[member.household_id].append(member)
+    for home, members in staying.items():
+        if not members:
+            writing.households_closed.append(home)
+        elif not any(member.head for member in members):
+            writing.heads.append(_new_head(members, around).key)
+    return writing
+
+
+def _new_head(members: list[Person], around: Surroundings) -> Person:
+    """The eldest adult who stays; the eldest of all if there is none."""
+    today = around.now.date()
+    return min(members, key=lambda member: (member.is_minor(today), member.birth_date, member.key))
+
+
+def hold(case: Case, event: Event, around: Surroundings) -> Writing:
+    """PREPARED → HELD at the next epoch, with household and booklet, on the certificate (M5)."""
+    data = case.data
+    joined = data.household_no is not None
+    home = data.household_no or f"{data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
+    movers = _moving(case, around)
+    head = None if joined else _new_head(movers, around).key
+    digest = certificate_digest(event.body)
+    writing = Writing()
+    for person in movers:
+        writing.persons.append(
+            replace(
+                person,
+                state=Registration.HELD,
+                household_id=home,
+                head=person.key == head,
+                case_id=None,
+                moved_to=None,
+                proof=event.proof,
+                proof_digest=digest,
+                record=_settled_record(person, case, home),
+                valid_from=data.effective_at,
+                valid_to=None,
+            )
+        )
+    if not joined:
+        writing.households.append(Household(home, "FAMILY", data.destination_org, data.address))
+    return writing
+
+
+def _settled_record(person: Person, case: Case, home: str) -> str:
+    """The resident form after the move: address, and when, why, whence (何时何因由何地迁来)."""
+    record: dict[str, Any] = msgspec.json.decode(person.record)
+    record |= {
+        "address": case.data.address,
+        "household_no": home,
+        "moved_in": {
+            "at": case.data.effective_at,
+            "reason": case.data.migration_type,
+            "from_province": case.origin,
+        },
+    }
+    return msgspec.json.encode(record, order="sorted").decode()
+
+
+def archive(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """RELEASED → CONFIRMED: the row closes at the instant at which the destination's opened (M5, M-8)."""
+    return _set(case, around, state=Registration.CONFIRMED, valid_to=case.data.effective_at, case_id=None)
+
+
+def _set(case: Case, around: Surroundings, **changes: Any) -> Writing:  # noqa: ANN401  # as dataclasses.replace
+    return Writing(persons=[replace(person, **changes) for person in _moving(case, around)])
+
+
+def _moving(case: Case, around: Surroundings) -> list[Person]:
+    """The persons of the case, in its order."""
+    return [around.people[key] for key in case.persons]
+
+
+VERBS: Mapping[str, Verb] = {
+    "freeze": freeze,
+    "thaw": thaw,
+    "prepare": prepare,
+    "drop": drop,
+    "release": release,
+    "hold": hold,
+    "archive": archive,
+}

@@ -1,0 +1,149 @@
+"""One province's registry, put together: hall, doors, exit, timers. Started and stopped as one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tongban_registry.asker import Asker
+from tongban_registry.door import Door
+from tongban_registry.http import case_routes, registration_routes
+from tongban_registry.inbox import Committed, Hall
+from tongban_registry.monitor import Meters
+from tongban_registry.office import Office
+from tongban_registry.outbox import Relay
+from tongban_registry.storage.store import RegistryStore
+from tongban_registry.timers import run_timers
+from tongban_registry.unit import Ask
+from tongban_shared.catalogue import load_catalogue
+from tongban_shared.errors import TransportDownError
+from tongban_shared.keys import load_directory, load_secrets, load_signer
+from tongban_shared.storage.migrate import upgrade
+from tongban_shared.web.health import Health, add_health_routes
+from tongban_shared.web.install import install, new_app
+from tongban_shared.wire import Opener
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from tongban_shared.ports import Clock, Inlet, Ledger, Transport
+    from tongban_shared.provinces import ProvinceProfile
+
+VERSION = "0.1.0"
+MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
+POLL_RECORDS_MAX = 200
+POLL_TIMEOUT_S = 1.0
+POLL_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surrounds:
+    """What a registry is given from outside: pipe, ledger, clock, key folder."""
+
+    transport: Transport
+    ledger: Ledger
+    clock: Clock
+    keys: Path
+
+
+class Registry:
+    """One province. `start` runs it in the background; `stop` ends it without losing what it took."""
+
+    def __init__(self, office: Office, store: RegistryStore, around: Surrounds, hall: Hall) -> None:
+        self.office = office
+        self.store = store
+        self.hall = hall
+        self.relay = Relay(office, store, around.transport, hall.meters)
+        self.asker = Asker(hall, around.ledger, hall.meters)
+        self.door = Door(office, around.ledger)
+        self._transport = around.transport
+        self._tasks: list[asyncio.Task[None]] = []
+        self._inlet: Inlet | None = None
+        hall.after_commit = self._leave
+
+    @classmethod
+    async def open(cls, profile: ProvinceProfile, database: str, around: Surrounds) -> Registry:
+        """Migrate the database, load keys and counters. Raises SettingsError, StoreDownError."""
+        await upgrade(database, MIGRATIONS)
+        store = await RegistryStore.open(database)
+        office = Office(
+            profile=profile,
+            signer=load_signer(around.keys, profile.code),
+            opener=Opener(profile.code, load_directory(around.keys)),
+            secrets=load_secrets(around.keys),
+            catalogue=load_catalogue(),
+            clock=around.clock,
+            org=profile.county_bureau,
+        )
+        hall = Hall(office, store, await store.counters(), Meters(profile.code))
+        return cls(office, store, around, hall)
+
+    async def start(self) -> None:
+        """Begin to read, work and send; what a crash left open goes on at once."""
+        await self.relay.start(self.office.clock.now())
+        for case in await self.store.waiting_for_ledger():
+            name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
+            self.asker.put([Ask(name, case)])
+        self._inlet = await self._transport.open_inlet(self.office.province, await self.store.positions())
+        workers = (
+            self.hall.run(),
+            self._read(self._inlet),
+            self.relay.run(),
+            self.asker.run(),
+            run_timers(self.hall),
+        )
+        self._tasks = [asyncio.create_task(worker) for worker in workers]
+
+    async def _read(self, inlet: Inlet) -> None:
+        """Door 2: poll and hand over, as fast as the hall takes it."""
+        while True:
+            try:
+                records = await inlet.poll(POLL_RECORDS_MAX, POLL_TIMEOUT_S)
+            except TransportDownError:
+                self.hall.meters.poll_failures.inc()
+                await asyncio.sleep(POLL_RETRY_S)
+                continue
+            if records:
+                await self.hall.put_records(records)
+
+    async def _leave(self, committed: Committed) -> None:
+        """After a commit: parcels go out from memory, questions to the ledger."""
+        if committed.sealed is not None:
+            await self.relay.send_soon(committed.sealed.parcels())
+        self.asker.put(committed.asks)
+
+    async def stop(self) -> None:
+        """Stop reading, end the hall between two units, let out what was committed, close the database."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        if self._inlet is not None:
+            await self._inlet.close()
+        await self.relay.drain()
+        await self.store.close()
+
+    async def failed(self) -> str | None:
+        """None while all workers run, else which one stopped; then the process must not go on."""
+        stopped = [task for task in self._tasks if task.done()]
+        return f"{len(stopped)} of {len(self._tasks)} workers stopped" if stopped else None
+
+    def app(self) -> FastAPI:
+        """The HTTP door."""
+        app = new_app(f"tongban registry {self.office.province}", VERSION)
+        checks = {"workers": self.failed, "database": self._database, "transport": self._transport.ready}
+        health = Health("registry", VERSION, checks, registry=self.hall.meters.registry)
+        add_health_routes(app, health)
+        app.include_router(case_routes(self.hall, self.door))
+        app.include_router(registration_routes(self.hall, self.door))
+        install(app)
+        return app
+
+    async def _database(self) -> str | None:
+        await self.store.positions()
+        return None

@@ -1,0 +1,227 @@
+"""The unit of work's statements: each takes the whole batch, so their number does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import BigInteger, Integer, Text, delete, select, update
+
+from tongban_registry.storage import tables as t
+from tongban_registry.storage.rows import Changes, case_of, case_row, household_row, person_of, person_row
+from tongban_shared.errors import StoreDownError
+from tongban_shared.storage.rowset import RowSet, insert_all, insert_new, rowset, upsert
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.sql.base import Executable
+
+    from tongban_shared.cases.kind import Case
+    from tongban_shared.registration import Person
+
+
+def _rows_like(table: Table, without: Sequence[str] = (), plus: Mapping[str, Any] | None = None) -> RowSet:
+    """A table-valued parameter with a table's columns, in its order, and `plus` behind them."""
+    kinds: dict[str, Any] = {}
+    for column in table.columns:
+        if column.name not in without:
+            base = type(column.type)
+            kinds[column.name] = base if base in (Text, Integer) else BigInteger
+    return rowset(f"new_{table.name}", **kinds, **(plus or {}))
+
+
+KEYS = rowset("wanted", key=Text)
+ONE_KEY = ("key",)
+
+SEEN = select(t.INBOX.c.message_id, t.INBOX.c.digest).where(t.INBOX.c.message_id == KEYS.c.key)
+CASES_BY_ID = select(t.CASES).where(t.CASES.c.id == KEYS.c.key)
+PERSONS_BY_KEY = select(t.PERSON).where(t.PERSON.c.key == KEYS.c.key)
+_LIGHT = [column for column in t.PERSON.columns if column.name not in {"record", "proof"}]
+MEMBERS_BY_HOUSEHOLD = (
+    select(*_LIGHT)
+    .join(t.HOUSEHOLD, t.HOUSEHOLD.c.id == t.PERSON.c.household_id)
+    .where(
+        t.PERSON.c.household_id == KEYS.c.key,
+        t.HOUSEHOLD.c.kind == "FAMILY",
+        t.PERSON.c.state.in_(("HELD", "FROZEN")),
+    )
+)
+PARKED_BY_CASE = select(t.PARKED).where(t.PARKED.c.case_id == KEYS.c.key)
+REPLIES_BY_KEY = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == KEYS.c.key)
+APPLICATIONS = select(t.APPLICANT).where(t.APPLICANT.c.person == KEYS.c.key)
+
+INBOX = _rows_like(t.INBOX)
+CASES = _rows_like(t.CASES)
+CASES_AFTER = _rows_like(t.CASES, plus={"base": BigInteger})
+APPLICANTS = _rows_like(t.APPLICANT)
+TIMELINE = _rows_like(t.TIMELINE, without=("n",))
+PERSONS = _rows_like(t.PERSON)
+PERSONS_AFTER = _rows_like(t.PERSON, plus={"base": BigInteger})
+HISTORY = _rows_like(t.HISTORY, without=("n",))
+HOUSEHOLDS = _rows_like(t.HOUSEHOLD)
+OUTBOX = _rows_like(t.OUTBOX)
+UNIT = _rows_like(t.UNIT)
+PARKED = _rows_like(t.PARKED)
+QUARANTINE = _rows_like(t.QUARANTINE, without=("n",))
+REPLIES = _rows_like(t.IDEMPOTENCY)
+ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
+POSITIONS = _rows_like(t.POSITIONS)
+RECEIPTS = rowset("receipts", message_id=Text, at=BigInteger)
+RETURNS = rowset("returns", message_id=Text, at=BigInteger, code=Text)
+HEADS = rowset("heads", key=Text)
+
+_MUTABLE_CASE = [c.name for c in t.CASES.columns if c.name not in {"id", "kind", "side", "opened_at"}]
+_MUTABLE_PERSON = [c.name for c in t.PERSON.columns if c.name != "key"]
+
+NEW_CASES = insert_all(t.CASES, CASES)
+CHANGED_CASES = (
+    update(t.CASES)
+    .where(t.CASES.c.id == CASES_AFTER.c.id, t.CASES.c.version == CASES_AFTER.c.base)
+    .values({name: CASES_AFTER.c[name] for name in _MUTABLE_CASE})
+)
+NEW_PERSONS = insert_all(t.PERSON, PERSONS)
+CHANGED_PERSONS = (
+    update(t.PERSON)
+    .where(t.PERSON.c.key == PERSONS_AFTER.c.key, t.PERSON.c.version == PERSONS_AFTER.c.base)
+    .values({name: PERSONS_AFTER.c[name] for name in _MUTABLE_PERSON})
+)
+NEW_HEADS = (
+    update(t.PERSON)
+    .where(t.PERSON.c.key == HEADS.c.key)
+    .values(head=1, version=t.PERSON.c.version + 1, record_version=t.PERSON.c.record_version + 1)
+)
+CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
+RETIRE = (
+    update(t.OUTBOX)
+    .where(t.OUTBOX.c.message_id == RECEIPTS.c.message_id, t.OUTBOX.c.receipted_at.is_(None))
+    .values(receipted_at=RECEIPTS.c.at, next_try_at=None)
+)
+RETURN = (
+    update(t.OUTBOX)
+    .where(t.OUTBOX.c.message_id == RETURNS.c.message_id, t.OUTBOX.c.receipted_at.is_(None))
+    .values(receipted_at=RETURNS.c.at, next_try_at=None, returned=RETURNS.c.code)
+)
+APPLICANTS_DONE = delete(t.APPLICANT).where(t.APPLICANT.c.case_id.in_(KEYS.select("key")))
+CLAIMS_DONE = delete(t.CLAIM).where(t.CLAIM.c.case_id.in_(KEYS.select("key")))
+UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
+
+
+NEW_HOUSEHOLDS = insert_new(t.HOUSEHOLD, HOUSEHOLDS, ("id",))
+_INSERTS = (
+    (insert_all(t.INBOX, INBOX), INBOX, "inbox"),
+    (upsert(t.APPLICANT, APPLICANTS, ("person",)), APPLICANTS, "applicants"),
+    (insert_all(t.TIMELINE, TIMELINE), TIMELINE, "timeline"),
+    (insert_all(t.HISTORY, HISTORY), HISTORY, "history"),
+    (insert_all(t.OUTBOX, OUTBOX), OUTBOX, "outbox"),
+    (insert_all(t.UNIT, UNIT), UNIT, "unit"),
+    (upsert(t.PARKED, PARKED, ("message_id",)), PARKED, "parked"),
+    (insert_all(t.QUARANTINE, QUARANTINE), QUARANTINE, "quarantine"),
+    (insert_all(t.IDEMPOTENCY, REPLIES), REPLIES, "replies"),
+    (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
+    (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
+    (RETIRE, RECEIPTS, "receipted"),
+    (RETURN, RETURNS, "returned"),
+    (UNPARK, KEYS, "unparked"),
+    (APPLICANTS_DONE, KEYS, "applicants_done"),
+    (CLAIMS_DONE, KEYS, "claims_done"),
+)
+
+
+class UnitOfWork:
+    """One transaction's reads and writes. Made by RegistryStore.unit()."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def seen(self, message_ids: Iterable[str]) -> dict[str, str]:
+        """Digests of the messages taken before, by id."""
+        rows = await self._by_key(SEEN, message_ids)
+        return {row.message_id: row.digest for row in rows}
+
+    async def cases(self, case_ids: Iterable[str]) -> dict[str, Case]:
+        """Cases by id."""
+        return {row.id: case_of(row) for row in await self._by_key(CASES_BY_ID, case_ids)}
+
+    async def persons(self, keys: Iterable[str]) -> dict[str, Person]:
+        """Persons by key, complete."""
+        return {row.key: person_of(row) for row in await self._by_key(PERSONS_BY_KEY, keys)}
+
+    async def members(self, household_ids: Iterable[str]) -> dict[str, list[Person]]:
+        """Members of family households, without record and proof."""
+        found: dict[str, list[Person]] = {}
+        for row in await self._by_key(MEMBERS_BY_HOUSEHOLD, household_ids):
+            found.setdefault(row.household_id, []).append(person_of(row))
+        return found
+
+    async def parked(self, case_ids: Iterable[str]) -> Sequence[Any]:
+        """Messages waiting for their cause, of these cases."""
+        return await self._by_key(PARKED_BY_CASE, case_ids)
+
+    async def replies(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Stored replies by idempotency key."""
+        return {row.key: row for row in await self._by_key(REPLIES_BY_KEY, keys)}
+
+    async def applications(self, persons: Iterable[str]) -> dict[str, str]:
+        """The open application of each person that has one here."""
+        return {row.person: row.case_id for row in await self._by_key(APPLICATIONS, persons)}
+
+    async def write(self, changes: Changes) -> None:
+        """Write a unit's changes, one statement a table. Raises StoreDownError if another writer was faster."""
+        await self._write_register(changes)
+        await self._write_cases(changes)
+        for statement, rows, name in _INSERTS:
+            await self._all(statement, rows, getattr(changes, name))
+
+    async def _write_register(self, changes: Changes) -> None:
+        fresh, changed = _split(changes.persons, changes.person_base, person_row)
+        await self._all(NEW_PERSONS, PERSONS, fresh)
+        await self._all(CHANGED_PERSONS, PERSONS_AFTER, changed, exactly=len(changed))
+        await self._all(
+            NEW_HOUSEHOLDS,
+            HOUSEHOLDS,
+            [household_row(household) for household in changes.households.values()],
+        )
+        await self._all(CLOSE_HOUSEHOLDS, KEYS, changes.households_closed)
+        await self._all(NEW_HEADS, HEADS, changes.heads)
+
+    async def _write_cases(self, changes: Changes) -> None:
+        fresh, changed = _split(changes.cases, changes.case_base, case_row)
+        await self._all(NEW_CASES, CASES, fresh)
+        await self._all(CHANGED_CASES, CASES_AFTER, changed, exactly=len(changed))
+
+    async def _by_key(self, statement: Executable, keys: Iterable[str]) -> Sequence[Any]:
+        wanted = [(key,) for key in sorted(set(keys))]
+        if not wanted:
+            return ()
+        return (await self._connection.execute(statement, KEYS.bind(wanted))).all()
+
+    async def _all(
+        self,
+        statement: Executable,
+        rows: RowSet,
+        values: Sequence[tuple[object, ...]],
+        *,
+        exactly: int | None = None,
+    ) -> None:
+        if not values:
+            return
+        result = await self._connection.execute(statement, rows.bind(values))
+        if exactly is not None and result.rowcount != exactly:
+            raise StoreDownError("another writer changed the same rows; the unit of work is tried again")
+
+
+Thing = TypeVar("Thing")
+
+
+def _split(
+    things: Mapping[str, Thing], base: Mapping[str, int], row: Callable[[Thing], tuple[object, ...]]
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """New rows, and changed rows each with the version they were read at; in key order, against deadlocks."""
+    fresh, changed = [], []
+    for key in sorted(things):
+        if key in base:
+            changed.append((*row(things[key]), base[key]))
+        else:
+            fresh.append(row(things[key]))
+    return fresh, changed

@@ -1,0 +1,214 @@
+"""Tables of one province's registry, the same on SQLite and PostgreSQL.
+
+Times are microseconds since 1970 in UTC; structured values are JSON text; person keys are keyed digests.
+The first migration creates exactly this.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, MetaData, Table, Text, text
+
+METADATA = MetaData()
+# Percent of a page filled at first (PostgreSQL), so that rows that change often are updated in place.
+FILL_FACTORS = {"person": 80, "cases": 70, "outbox": 80}
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _big(name: str, *, null: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=null)
+
+
+def _serial() -> Column[int]:
+    """A growing row number: an identity on PostgreSQL, the rowid on SQLite."""
+    return Column("n", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+
+
+PERSON = Table(
+    "person",
+    METADATA,
+    _key("key"),
+    _big("version"),
+    _big("epoch"),
+    _text("state"),
+    _big("record_version"),
+    _text("name_check"),
+    _text("birth_date"),
+    _text("household_id"),
+    Column("head", Integer, nullable=False),
+    Column("hold", Integer, nullable=False),
+    _text("case_id", null=True),
+    _text("moved_to", null=True),
+    _text("proof"),
+    _text("proof_digest"),
+    _text("record"),
+    _big("valid_from", null=True),
+    _big("valid_to", null=True),
+    Index("person_household", "household_id"),
+    Index("person_state", "state"),
+)
+
+HOUSEHOLD = Table(
+    "household",
+    METADATA,
+    _key("id"),
+    _text("kind"),
+    _text("station"),
+    _text("address"),
+    Column("open", Integer, nullable=False),
+)
+
+HISTORY = Table(
+    "history",
+    METADATA,
+    _serial(),
+    _text("person"),
+    _big("epoch"),
+    _text("state"),
+    _text("case_id", null=True),
+    _text("verb"),
+    _text("proof_digest"),
+    _big("at"),
+    Index("history_person", "person"),
+)
+
+CASES = Table(
+    "cases",
+    METADATA,
+    _key("id"),
+    _text("kind"),
+    _text("side"),
+    _text("state"),
+    _big("version"),
+    _text("item"),
+    _text("origin", null=True),
+    _text("destination"),
+    _text("persons"),
+    _text("data"),
+    _text("waits"),
+    _text("refusal", null=True),
+    _big("retry_at", null=True),
+    _big("opened_at"),
+    _big("due_at", null=True),
+    _big("closed_at", null=True),
+    Index(
+        "cases_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index("cases_state", "state"),
+)
+
+# Who is in which open application here, so that applying twice finds the first case.
+APPLICANT = Table(
+    "applicant",
+    METADATA,
+    _key("person"),
+    _text("case_id"),
+    Index("applicant_case", "case_id"),
+)
+
+TIMELINE = Table(
+    "timeline",
+    METADATA,
+    _serial(),
+    _text("case_id"),
+    _big("at"),
+    _text("province"),
+    _text("event"),
+    _text("actor"),
+    _text("state"),
+    _text("sent", null=True),
+    Index("timeline_case", "case_id"),
+)
+
+CLAIM = Table("claim", METADATA, _key("case_id"), _text("officer"), _text("org"), _big("until"))
+
+INBOX = Table("inbox", METADATA, _key("message_id"), _text("digest"), _text("case_id", null=True), _big("at"))
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    _key("message_id"),
+    _text("receiver"),
+    _big("seq"),
+    _text("family"),
+    _text("case_id", null=True),
+    _big("unit"),
+    _big("leaf"),
+    _text("path"),
+    _text("raw"),
+    _big("made_at"),
+    _big("next_try_at", null=True),
+    _big("tries"),
+    _big("receipted_at", null=True),
+    _text("returned", null=True),
+    Index(
+        "outbox_pending",
+        "next_try_at",
+        sqlite_where=text("next_try_at IS NOT NULL"),
+        postgresql_where=text("next_try_at IS NOT NULL"),
+    ),
+    Index("outbox_case", "case_id"),
+)
+
+UNIT = Table(
+    "unit", METADATA, Column("n", BigInteger, primary_key=True), _text("header"), _big("stamp"), _big("at")
+)
+
+PARKED = Table(
+    "parked",
+    METADATA,
+    _key("message_id"),
+    _text("case_id"),
+    _text("parcel"),
+    _big("tries"),
+    _big("at"),
+    Index("parked_case", "case_id"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    METADATA,
+    _serial(),
+    _text("reason"),
+    _text("sender", null=True),
+    _text("message_id", null=True),
+    _text("parcel"),
+    _big("at"),
+)
+
+IDEMPOTENCY = Table(
+    "idempotency",
+    METADATA,
+    _key("key"),
+    _text("digest"),
+    _big("status"),
+    _text("reply"),
+    _text("case_id", null=True),
+    _big("at"),
+)
+
+ACCESS_LOG = Table(
+    "access_log",
+    METADATA,
+    _serial(),
+    _text("person"),
+    _text("actor"),
+    _text("purpose"),
+    _text("case_id", null=True),
+    _text("result"),
+    _big("at"),
+    Index("access_log_person", "person"),
+)
+
+POSITIONS = Table("positions", METADATA, _key("family"), _text("log_id"), _big("next"))
+
+META = Table("meta", METADATA, _key("key"), _text("value"))

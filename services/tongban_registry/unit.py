@@ -1,0 +1,253 @@
+"""One unit of work in memory: what was read, every event decided in turn, everything that will be written.
+
+No I/O and no clock in here: the inbox reads before and writes after. A message that fails touches its own
+case alone; the others of the batch go on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from tongban_registry.envelopes import Outgoing, Sealed
+from tongban_registry.office import KINDS, Counters, Office
+from tongban_registry.register import VERBS, Writing
+from tongban_registry.storage.rows import Changes, to_us
+from tongban_shared.cases.kind import Case, Draft, Event, Side
+from tongban_shared.decide import Fate, Outcome, decide
+from tongban_shared.ids import CaseId
+from tongban_shared.messages.migration import Certificate
+from tongban_shared.registration import Person, Registration, Surroundings
+from tongban_shared.wire import cut
+
+PARKED_TRIES_MAX = 5
+PARKED_PER_CASE_MAX = 32
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the unit's reads brought, by key."""
+
+    seen: dict[str, str] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    members: dict[str, list[Person]] = field(default_factory=dict)
+    applications: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message from another province, opened; `parcel` is the parcel of one that proves it, base64."""
+
+    event: Event
+    kind: str
+    parcel: str
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to the custody ledger, asked after the commit: ledger.locate or ledger.append."""
+
+    name: str
+    case: Case
+
+
+class Unit:
+    """The working set of one unit of work."""
+
+    def __init__(self, office: Office, counters: Counters, loaded: Loaded, now: datetime) -> None:
+        self.office = office
+        self.counters = counters
+        self.now = now
+        self.changes = Changes()
+        self.outgoing: list[Outgoing] = []
+        self.asks: list[Ask] = []
+        self.fates: dict[str, int] = {}
+        self._loaded = loaded
+        self._parked: dict[str, list[Arrival]] = {}
+        self._newly_parked: set[str | None] = set()
+        limits = office.profile.limits
+        self._around = Surroundings(
+            province=office.province,
+            org=office.org,
+            contact=office.profile.contact,
+            now=now,
+            permit_valid_days=limits.permit_valid_days,
+            correction_days=limits.correction_days,
+            people=loaded.people,
+            members=loaded.members,
+        )
+
+    def remember_parked(self, arrival: Arrival) -> None:
+        """A message parked earlier: tried again as soon as its case moves."""
+        self._parked.setdefault(arrival.event.case_id, []).append(arrival)
+
+    def case(self, case_id: str) -> Case | None:
+        """The case as it stands within this unit."""
+        return self._loaded.cases.get(case_id)
+
+    def application_of(self, persons: Sequence[str]) -> str | None:
+        """The open application here of any of these persons."""
+        known = self._loaded.applications
+        return next((known[person] for person in persons if person in known), None)
+
+    # --- messages
+
+    def take_arrival(self, arrival: Arrival) -> None:
+        """Decide a message; then those that waited for it."""
+        waiting = deque([arrival])
+        while waiting:
+            current = waiting.popleft()
+            if self._decide_arrival(current) is Fate.TAKEN:
+                waiting.extend(self._parked.pop(current.event.case_id, ()))
+
+    def _decide_arrival(self, arrival: Arrival) -> Fate:
+        event = arrival.event
+        outcome = self.decide(event, arrival.kind)
+        fate = outcome.fate if outcome else Fate.PARKED
+        self.fates[fate] = self.fates.get(fate, 0) + 1
+        if fate is Fate.PARKED:
+            self._park(arrival)
+        elif arrival.tries and event.message_id:
+            self.changes.unparked.append((event.message_id,))
+        if outcome and fate is Fate.REFUSED:
+            self.quarantine(
+                outcome.code or "STEP_NOT_ALLOWED", event.sender, event.message_id, arrival.parcel
+            )
+        return fate
+
+    def _park(self, arrival: Arrival) -> None:
+        """Keep a message until its cause arrives; bounded per case and in tries (M-5)."""
+        tries = arrival.tries + 1
+        event = arrival.event
+        waiting = self._parked.setdefault(event.case_id, [])
+        if tries > PARKED_TRIES_MAX or len(waiting) >= PARKED_PER_CASE_MAX:
+            if arrival.tries and event.message_id:
+                self.changes.unparked.append((event.message_id,))
+            self.quarantine("PARKED_TOO_LONG", event.sender, event.message_id, arrival.parcel)
+            return
+        waiting.append(replace(arrival, tries=tries))
+        self._newly_parked.add(event.message_id)
+
+    def poison(self, arrival: Arrival) -> None:
+        """A message whose decision failed: tried again when its case moves, quarantined after that (M-5)."""
+        self.fates["POISON"] = self.fates.get("POISON", 0) + 1
+        self._park(arrival)
+
+    def finish_parked(self) -> None:
+        """Write what still waits at the end of the unit."""
+        at = to_us(self.now)
+        for case_id, waiting in self._parked.items():
+            for arrival in (one for one in waiting if one.event.message_id in self._newly_parked):
+                row = (arrival.event.message_id, case_id, arrival.parcel, arrival.tries, at)
+                self.changes.parked.append(row)
+
+    def quarantine(self, reason: str, sender: str | None, message_id: str | None, parcel: str) -> None:
+        """Keep what was refused, with its reason, for people to look at and replay."""
+        self.changes.quarantine.append((reason, sender, message_id, parcel, to_us(self.now)))
+
+    # --- any event
+
+    def decide(self, event: Event, kind_name: str) -> Outcome | None:
+        """Decide one event of any origin and stage what it writes, sends and asks."""
+        case = self._loaded.cases.get(event.case_id)
+        kind = KINDS[case.kind if case else kind_name]
+        outcome = decide(case, event, kind, self._around)
+        if outcome is not None and outcome.fate is Fate.TAKEN:
+            self._stage(case, outcome, event)
+        return outcome
+
+    def _stage(self, before: Case | None, outcome: Outcome, event: Event) -> None:
+        case, step = outcome.case, outcome.step
+        if step is not None and step.writes is not None:
+            self._write(VERBS[step.writes](case, event, self._around), step.writes, case)
+        if before is not None and case.id not in self.changes.case_base and case.id not in self.changes.cases:
+            self.changes.case_base[case.id] = before.version
+        self._loaded.cases[case.id] = case
+        self.changes.cases[case.id] = case
+        if outcome.draft is not None:
+            self._send(outcome.draft, case, (event, step.sends if step and step.sends else ""))
+        self._note(before, outcome, event)
+
+    def _send(self, draft: Draft, case: Case, cause: tuple[Event, str]) -> None:
+        event, name = cause
+        if draft.body is None:
+            self.asks.append(Ask(name, case))
+            return
+        sequence = self.counters.next_sequence(draft.to)
+        self.outgoing.append(
+            Outgoing.of(draft, case, event, (self.office, self.counters.incarnation, sequence))
+        )
+
+    def _note(self, before: Case | None, outcome: Outcome, event: Event) -> None:
+        """Timeline, applications under way, and who saw the person's data."""
+        case, step, at = outcome.case, outcome.step, to_us(self.now)
+        sent = step.sends if step else None
+        actor = event.officer or ("system" if event.sender is None else "registry")
+        province = event.sender or self.office.province
+        row = (case.id, at, province, f"{case.kind}.{event.name}", actor, str(case.state), sent)
+        self.changes.timeline.append(row)
+        if before is None and case.side is Side.DESTINATION:
+            for person in case.persons:
+                self._loaded.applications[person] = case.id
+                self.changes.applicants.append((person, case.id))
+        if case.closed_at is not None and case.side is Side.DESTINATION:
+            self.changes.applicants_done.append((case.id,))
+            self.changes.claims_done.append((case.id,))
+        if sent in {"facts", "offer"}:
+            for person in case.persons:
+                access = (person, f"province:{case.destination}", "MIGRATION", case.id, sent, at)
+                self.changes.accesses.append(access)
+
+    def _write(self, writing: Writing, verb: str, case: Case) -> None:
+        """Stage what a register verb returned, each person with its next version, and the history of it."""
+        at = to_us(self.now)
+        for person in writing.persons:
+            self.put_person(person)
+            entry = (person.key, person.epoch, person.state.value, case.id, verb, person.proof_digest, at)
+            self.changes.history.append(entry)
+        for household in writing.households:
+            self.changes.households[household.id] = household
+        self.changes.households_closed.extend((home,) for home in writing.households_closed)
+        self.changes.heads.extend((key,) for key in writing.heads)
+
+    def put_person(self, person: Person) -> None:
+        """Stage one register row over the one that was read."""
+        known = self._loaded.people.get(person.key)
+        if known is not None and person.key not in self.changes.persons:
+            self.changes.person_base[person.key] = known.version
+        fresh = replace(person, version=(known.version if known else 0) + 1)
+        self._loaded.people[person.key] = fresh
+        self.changes.persons[person.key] = fresh
+        self._refresh_member(fresh)
+
+    def _refresh_member(self, person: Person) -> None:
+        """Decisions later in the same unit see the member as it is now."""
+        members = self._loaded.members.get(person.household_id, [])
+        for index, member in enumerate(members):
+            if member.key == person.key:
+                members[index] = person
+
+    def event(self, name: str, case_id: str, body: object = None, officer: str | None = None) -> Event:
+        """A command, a passed limit or a ledger's answer as an event of this unit."""
+        stamp = self.counters.next_stamp()
+        return Event(name, CaseId(case_id), self.now, stamp, body=body, officer=officer)
+
+    @property
+    def people(self) -> Mapping[str, Person]:
+        """Register rows as they stand within this unit."""
+        return self._loaded.people
+
+    def attach_certificates(self, sealed: Sealed) -> None:
+        """Released persons keep the very certificate that names their next holder, as it was signed."""
+        proofs = {
+            message.case_id: cut(sealed.unit.header, leaf)
+            for message, leaf in zip(sealed.messages, sealed.unit.leaves, strict=True)
+            if message.name == Certificate.name
+        }
+        for key, person in self.changes.persons.items():
+            if person.state is Registration.RELEASED and person.case_id in proofs:
+                self.changes.persons[key] = replace(person, proof=proofs[person.case_id])

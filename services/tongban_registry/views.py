@@ -1,0 +1,94 @@
+"""What people see of a case: public states, whose move it is and until when. Source: api.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from tongban_registry.office import KINDS
+from tongban_registry.storage.rows import from_us
+from tongban_shared.cases.kind import Case, Side, Waits
+from tongban_shared.web.problems import refusal_record
+
+if TYPE_CHECKING:
+    from tongban_shared.provinces import ProvinceProfile
+
+# China has one time zone; storage keeps UTC.
+BEIJING = timezone(timedelta(hours=8))
+ACTIONS = {
+    Waits.ORIGIN: "the origin's registry answers",
+    Waits.DESTINATION: "the destination's registry answers",
+    Waits.OFFICER: "an officer decides",
+    Waits.APPLICANT: "the applicant hands in what was asked for",
+    Waits.LEDGER: "the custody ledger answers",
+}
+PROMISED_DAYS, STATUTORY_DAYS = 5, 20
+
+
+def local(moment: datetime | None) -> str | None:
+    """RFC 3339 with +08:00, whole seconds."""
+    return None if moment is None else moment.astimezone(BEIJING).isoformat(timespec="seconds")
+
+
+def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvinceProfile) -> dict[str, Any]:
+    """The case as api.md shows it. timeline: rows (case_id, at, province, event, actor, state, sent)."""
+    data = case.data
+    view: dict[str, Any] = {
+        "case_id": case.id,
+        "item": case.item,
+        "case_type": case.kind,
+        "state": KINDS[case.kind].public[case.state],
+        "side": case.side.value.lower(),
+        "accepting_province": case.destination,
+        "origin_province": case.origin,
+        "destination_province": case.destination,
+        "submitted_at": local(case.opened_at),
+        "deadlines": {
+            "promised_at": local(case.opened_at + timedelta(days=PROMISED_DAYS)),
+            "statutory_at": local(case.opened_at + timedelta(days=STATUTORY_DAYS)),
+        },
+        "waiting_for": waiting_for(case),
+        "missing_materials": list(data.missing),
+        "documents": _documents(case),
+        "timeline": [_entry(row) for row in timeline],
+        "version": case.version,
+    }
+    if case.refusal is not None and case.closed_at is not None:
+        view["refusal"] = refusal_record(case.refusal, profile.contact)
+        view["refusal"]["retry_at"] = local(case.retry_at)
+    if case.closed_at is not None:
+        view["closed_at"] = local(case.closed_at)
+        view["effective_at"] = local(data.effective_at)
+    return view
+
+
+def waiting_for(case: Case) -> dict[str, Any] | None:
+    """Whose move it is: province, owner, action and until when; None when the case has ended."""
+    if case.waits is Waits.NOBODY:
+        return None
+    here = case.destination if case.side is Side.DESTINATION else case.origin
+    province = {Waits.ORIGIN: case.origin, Waits.DESTINATION: case.destination}.get(case.waits, here)
+    return {
+        "province": province,
+        "owner": case.waits.value.lower(),
+        "action": ACTIONS[case.waits],
+        "until": local(case.due_at),
+    }
+
+
+def _documents(case: Case) -> list[dict[str, str]]:
+    numbers = (("MOVE_IN_PERMIT", case.data.permit_no), ("MIGRATION_CERTIFICATE", case.data.certificate_no))
+    return [{"licence_id": number, "kind": kind} for kind, number in numbers if number]
+
+
+def _entry(row: Sequence[Any]) -> dict[str, Any]:
+    _, at, province, event, actor, state, sent = row
+    return {
+        "at": local(from_us(at)),
+        "province": province,
+        "event": event,
+        "actor": actor,
+        "state": state,
+        "sent": sent,
+    }

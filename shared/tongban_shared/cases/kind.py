@@ -1,0 +1,199 @@
+"""What a case type is: a table of steps, pure rules, and the checks that run when the program starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from tongban_shared.errors import CaseTableError
+from tongban_shared.ids import CaseId
+from tongban_shared.messages.envelope import Body
+from tongban_shared.registration import Surroundings
+
+
+class Side(StrEnum):
+    """Which side of a case this registry is on."""
+
+    ORIGIN = "ORIGIN"
+    DESTINATION = "DESTINATION"
+
+
+class Waits(StrEnum):
+    """Whose move it is."""
+
+    ORIGIN = "ORIGIN"
+    DESTINATION = "DESTINATION"
+    OFFICER = "OFFICER"
+    APPLICANT = "APPLICANT"
+    LEDGER = "LEDGER"
+    NOBODY = "NOBODY"
+
+
+NEW = "NEW"
+LIMIT = "limit"
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a case table. `state` may name several states that take the message alike.
+
+    writes: verb of the register or None. sends: a message to the other side, "ledger.…" for the custody ledger.
+    limit: how long the next state may last before it becomes a message to oneself; None only when terminal.
+    A limit given as text is a number of days from the province's file (a field of Surroundings).
+    """
+
+    side: Side
+    state: str | tuple[str, ...]
+    message: str
+    verdict: str
+    writes: str | None
+    sends: str | None
+    next: str
+    waits: Waits
+    limit: timedelta | str | None
+    source: str
+
+    def states(self) -> tuple[str, ...]:
+        """The states in which this line holds."""
+        return (self.state,) if isinstance(self.state, str) else self.state
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case (办件) as one side knows it. `data` is the case type's own frozen record."""
+
+    id: CaseId
+    kind: str
+    side: Side
+    state: str
+    version: int
+    item: str
+    origin: str | None
+    destination: str
+    persons: tuple[str, ...]
+    data: Any
+    opened_at: datetime
+    due_at: datetime | None = None
+    closed_at: datetime | None = None
+    waits: Waits = Waits.NOBODY
+    refusal: str | None = None
+    retry_at: datetime | None = None
+
+    def other_side(self) -> str | None:
+        """The province on the other end."""
+        return self.origin if self.side is Side.DESTINATION else self.destination
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened: a message from the other side, a command at the door, a passed limit, a ledger's answer.
+
+    stamp: a number that this registry never gave before; document numbers are made of it.
+    """
+
+    name: str
+    case_id: CaseId
+    at: datetime
+    stamp: int
+    body: Any = None
+    message_id: str | None = None
+    sender: str | None = None
+    proof: str = field(default="", repr=False)
+    bundle: bytes | None = field(default=None, repr=False)
+    officer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of an event: the table's verdict column, and a refusal code where one belongs."""
+
+    name: str = OK
+    code: str | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to send, still without envelope. `bundle` is sealed for the receiver by the shell."""
+
+    to: str
+    body: Body | None
+    bundle: bytes | None = field(default=None, repr=False)
+
+
+Judge = Callable[[Case, Event, Surroundings], Verdict]
+Amend = Callable[[Case, Event, Surroundings, Verdict], Case]
+Compose = Callable[[Case, Event, Surroundings], tuple[Case, Draft]]
+Opening = Callable[[Event, Surroundings], Case]
+Steps = Mapping[tuple[Side, str, str, str], Step]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseKind:
+    """A case type: its table, and per message the pure rules that the table's columns name.
+
+    opens: message → the new case it begins. judges: message → verdict (none: "ok"). amends: message → the case
+    that remembers it. composes: what is sent → the case that remembers it, and the draft.
+    late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
+    """
+
+    name: str
+    steps: Steps
+    opens: Mapping[str, Opening]
+    judges: Mapping[str, Judge]
+    amends: Mapping[str, Amend]
+    composes: Mapping[str, Compose]
+    late: frozenset[tuple[Side, str, str]]
+    terminal: frozenset[str]
+    public: Mapping[str, str]
+
+
+def index_steps(steps: Sequence[Step]) -> Steps:
+    """Key each line by side, state, message and verdict. Raises CaseTableError if two lines overlap."""
+    table: dict[tuple[Side, str, str, str], Step] = {}
+    for step in steps:
+        for state in step.states():
+            key = (step.side, state, step.message, step.verdict)
+            if key in table:
+                raise CaseTableError(f"two lines for {key}")
+            table[key] = step
+    return table
+
+
+def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
+    """Refuse a table that could lose or double a person, or let anybody wait for ever.
+
+    One hand-over only, by the origin, after the ledger took it; what the destination accepted it gives up only
+    on the origin's cancel; each state that is not terminal has a limit and a line for its passing.
+    """
+    ends = frozenset(terminal)
+    _check_hand_over(steps)
+    for step in steps:
+        if (step.next in ends) != (step.limit is None):
+            raise CaseTableError(
+                f"{step.next} after {step.message}: a limit belongs to open states, and only there"
+            )
+        if step.writes == "drop" and step.message != "cancel":
+            raise CaseTableError(f"{step.message} drops what was accepted; only the origin's cancel may")
+    limited = {(step.side, state) for step in steps if step.message == LIMIT for state in step.states()}
+    for step in steps:
+        if step.next not in ends and (step.side, step.next) not in limited:
+            raise CaseTableError(f"{step.side} {step.next}: nothing happens when its limit passes")
+
+
+def _check_hand_over(steps: Sequence[Step]) -> None:
+    """The registration changes hands by one verb, on the origin's side, from the state that asked the ledger."""
+    releases = [step for step in steps if step.writes == "release"]
+    asking = {step.next for step in steps if step.sends == "ledger.append"}
+    if {step.side for step in releases} != {Side.ORIGIN}:
+        raise CaseTableError("want one hand-over, by the origin")
+    for step in releases:
+        if not set(step.states()) <= asking or step.sends != "certificate":
+            raise CaseTableError("a release follows the ledger's word and sends the certificate")
+    for step in steps:
+        if step.writes == "hold" and step.message not in {"certificate", "inquire"}:
+            raise CaseTableError(f"{step.message} can't make a holder; only a certificate does")

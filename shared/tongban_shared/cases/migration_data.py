@@ -1,0 +1,88 @@
+"""What a migration case remembers between its steps: states, and one frozen record per side."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class S(StrEnum):
+    """Internal states of both sides."""
+
+    LOCATING = "LOCATING"
+    CORRECTION = "CORRECTION"
+    CHECKING = "CHECKING"
+    REVIEWING = "REVIEWING"
+    PERMITTED = "PERMITTED"
+    CONFIRMING = "CONFIRMING"
+    PREPARED = "PREPARED"
+    WITHDRAWING = "WITHDRAWING"
+    OPEN = "OPEN"
+    FROZEN = "FROZEN"
+    RELEASING = "RELEASING"
+    RELEASED = "RELEASED"
+    CONFIRMED = "CONFIRMED"
+    COMPLETED = "COMPLETED"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+    VOIDED = "VOIDED"
+
+
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Base: stored as JSON in the case's row, defaults left out."""
+
+
+class PersonRef(Frozen, frozen=True):
+    """One person moving: key and the keyed check of name and number."""
+
+    person: str
+    name_check: str
+
+
+class MaterialIn(Frozen, frozen=True):
+    """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made."""
+
+    kind: str
+    grade: str
+    licence_id: str | None = None
+    note: str | None = None
+
+
+class PersonState(Frozen, frozen=True):
+    """What the sides agreed on for one person: epoch at the origin, record version relied on."""
+
+    person: str
+    epoch: int = 0
+    record_version: int = 0
+    previous: str = ""
+
+
+class MigrationData(Frozen, frozen=True):
+    """The case's own record. `missing` are material kinds still owed; times are aware UTC."""
+
+    migration_type: str
+    automatic: bool = False
+    restores: bool = False
+    channel: str = "window"
+    accepting_org: str = ""
+    purpose: str = ""
+    persons: tuple[PersonRef, ...] = ()
+    destination_org: str = ""
+    address: str = ""
+    household_no: str | None = None
+    materials: tuple[MaterialIn, ...] = ()
+    missing: tuple[str, ...] = ()
+    agreed: tuple[PersonState, ...] = ()
+    permit_no: str = ""
+    permit_until: datetime | None = None
+    digest: str = ""
+    acceptance: str = ""
+    certificate_no: str = ""
+    released_at: datetime | None = None
+    effective_at: datetime | None = None
+    reason: str = ""
+    officer: str | None = None
+    offer_proof: str = ""

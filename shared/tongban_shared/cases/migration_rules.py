@@ -1,0 +1,293 @@
+"""The pure rules of a migration: what the table's verdict column says, and what the case remembers after.
+
+Every function gets the case before the event, the event, and the surroundings that were read with the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tongban_shared.cases.kind import OK, Case, Event, Judge, Verdict
+from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef, S
+from tongban_shared.messages.migration import PersonFacts, PersonStatus
+from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
+
+TRUSTED_GRADE = "A"
+REFUSAL_BY_STATUS = {
+    "UNKNOWN": "NOT_REGISTERED",
+    "CANCELLED": "NOT_REGISTERED",
+    "MOVED": "NOT_REGISTERED",
+    "NAME_MISMATCH": "IDENTITY_NOT_VERIFIED",
+    "HOLD": "HOLD",
+    "IN_TRANSFER": "IN_TRANSFER",
+}
+RETRY_AFTER_DAYS = 1
+# States whose limit is the permit's validity.
+LAPSING = frozenset({S.OPEN, S.FROZEN, S.PERMITTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A checked application, as the door hands it in. `origin` is None while the ledger has not answered."""
+
+    data: MigrationData
+    origin: str | None
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The ledger's answer: the holder of each person, None for a person it does not know."""
+
+    holders: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An officer's decision: approve, refuse or return; a refusal carries its code."""
+
+    outcome: str
+    reason_code: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """Materials handed in later; `still_missing` as the catalogue says after them."""
+
+    materials: tuple[MaterialIn, ...]
+    still_missing: tuple[str, ...]
+
+
+def person_facts(ref: PersonRef, case: Case, around: Surroundings) -> PersonFacts:
+    """What this register says of one person asked for; a freeze by another case is IN_TRANSFER (M-3)."""
+    person = around.people.get(ref.person)
+    status = _status(person, ref, case)
+    if person is None or status in {"UNKNOWN", "NAME_MISMATCH"}:
+        return PersonFacts(person=ref.person, status=status)
+    retry = around.busy_until.get(ref.person, around.now + timedelta(days=RETRY_AFTER_DAYS))
+    return PersonFacts(
+        person=ref.person,
+        status=status,
+        epoch=person.epoch,
+        record_version=person.record_version,
+        head=person.head,
+        moved_to=person.moved_to if status == "MOVED" else None,
+        retry_at=retry if status == "IN_TRANSFER" else None,
+    )
+
+
+def _status(person: Person | None, ref: PersonRef, case: Case) -> PersonStatus:
+    if person is None or person.state is Registration.DROPPED:
+        return "UNKNOWN"
+    if person.name_check != ref.name_check:
+        return "NAME_MISMATCH"
+    status: PersonStatus = "OK"
+    if person.state in MOVED_ON:
+        status = "MOVED"
+    elif person.state in CANCELLED:
+        restored = case.data.restores and person.state is Registration.CANCELLED_MILITARY
+        status = "OK" if restored else "CANCELLED"
+    elif person.hold:
+        status = "HOLD"
+    elif person.state is Registration.PREPARED or person.case_id not in (None, case.id):
+        status = "IN_TRANSFER"
+    return status
+
+
+def staying_members(case: Case, around: Surroundings) -> list[Person]:
+    """Members of the persons' family households who do not move with them."""
+    moving = set(case.persons)
+    homes = {around.people[key].household_id for key in moving if key in around.people}
+    return [
+        member
+        for home in sorted(homes)
+        for member in around.members.get(home, ())
+        if member.key not in moving and member.state in CLAIMING
+    ]
+
+
+def minors_left_alone(case: Case, around: Surroundings) -> bool:
+    """Whether only minors would stay behind in a household that somebody leaves (M-2)."""
+    by_home: dict[str, list[Person]] = {}
+    for member in staying_members(case, around):
+        by_home.setdefault(member.household_id, []).append(member)
+    return any(all(m.is_minor(around.now.date()) for m in members) for members in by_home.values())
+
+
+# --- judges: the verdict column --------------------------------------------------------------------------------
+
+
+def judge_application(case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """Incomplete materials first, then whether the ledger has named the origin."""
+    if case.data.missing:
+        return Verdict("incomplete")
+    return Verdict(OK if case.origin else "unlocated")
+
+
+def judge_located(_case: Case, event: Event, around: Surroundings) -> Verdict:
+    """All persons in one other province, or refused."""
+    holders = set(event.body.holders.values())
+    if None in holders or len(holders) != 1:
+        return Verdict("refused", "NOT_REGISTERED")
+    if holders == {around.province}:
+        return Verdict("refused", "SAME_PROVINCE")
+    return Verdict()
+
+
+def judge_precheck(case: Case, _event: Event, around: Surroundings) -> Verdict:
+    """Open a mirror case only when every person can move from here."""
+    facts = [person_facts(ref, case, around) for ref in case.data.persons]
+    if all(fact.status == "OK" for fact in facts) and not minors_left_alone(case, around):
+        return Verdict()
+    return Verdict("closed", _refusal_of(facts) or "MINOR_LEFT_ALONE")
+
+
+def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Clean and grade-A decides at once; a block refuses; moved on is followed; the rest goes to an officer."""
+    facts = event.body.persons
+    targets = {fact.moved_to for fact in facts if fact.status == "MOVED"}
+    if {fact.status for fact in facts} == {"MOVED"} and len(targets) == 1 and None not in targets:
+        if targets == {around.province}:
+            return Verdict("refused", "SAME_PROVINCE")
+        return Verdict("moved")
+    code = _refusal_of(facts)
+    if code is not None:
+        return Verdict("refused", code, max((f.retry_at for f in facts if f.retry_at), default=None))
+    if event.body.minors_left_alone:
+        return Verdict("refused", "MINOR_LEFT_ALONE")
+    trusted = all(material.grade == TRUSTED_GRADE for material in case.data.materials)
+    return Verdict("clean" if trusted and case.data.automatic else "review")
+
+
+def judge_permit(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The origin validates again: known case, permit still valid (M-1), no block, same record version."""
+    if case.state == "NEW":
+        return Verdict("forgotten", "CASE_UNKNOWN")
+    if event.body.valid_until <= around.now:
+        return Verdict("lapsed", "PERMIT_EXPIRED")
+    facts = [person_facts(ref, case, around) for ref in case.data.persons]
+    code = _refusal_of(facts) or ("MINOR_LEFT_ALONE" if minors_left_alone(case, around) else None)
+    if code is not None:
+        return Verdict("blocked", code, max((f.retry_at for f in facts if f.retry_at), default=None))
+    relied_on = {entry.person: entry.record_version for entry in event.body.persons}
+    if relied_on != {fact.person: fact.record_version for fact in facts}:
+        return Verdict("changed")
+    return Verdict()
+
+
+def judge_offer(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The bundle must be what was approved: same permit, same persons, their epochs as the facts said."""
+    agreed = {state.person: state.epoch for state in case.data.agreed}
+    offered = {entry.person: entry.epoch for entry in event.body.persons}
+    return Verdict(OK if event.body.permit_no == case.data.permit_no and offered == agreed else "differs")
+
+
+def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The acceptance must commit to the very bundle and the next epochs."""
+    if case.state == "NEW":
+        return Verdict("forgotten", "CASE_UNKNOWN")
+    wanted = {state.person: state.epoch + 1 for state in case.data.agreed}
+    given = {entry.person: entry.epoch for entry in event.body.persons}
+    return Verdict(OK if event.body.digest == case.data.digest and given == wanted else "invalid")
+
+
+def judge_certificate(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The certificate must name this destination, the accepted bundle and the epoch prepared for; older is void."""
+    body = event.body
+    released = {entry.person: entry.epoch for entry in body.persons}
+    wanted = {state.person: state.epoch for state in case.data.agreed}
+    if any(epoch < _known_epoch(person, wanted, around) for person, epoch in released.items()):
+        return Verdict("stale", "STALE_EPOCH")
+    fits = body.destination == around.province and body.digest == case.data.digest and released == wanted
+    return Verdict(OK if fits else "invalid")
+
+
+def judge_inquire(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The question carries the certificate: who has not settled yet, settles on it."""
+    return judge_certificate(case, event, around) if case.state == S.PREPARED else Verdict()
+
+
+def _known_epoch(person: str, wanted: Mapping[str, int], around: Surroundings) -> int:
+    """The epoch below which a release of this person is void here."""
+    here = around.people.get(person)
+    return wanted.get(person, here.epoch if here is not None else 0)
+
+
+def judge_cancel(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """By the origin's reason: as asked, lapsed, or void."""
+    reason: str = event.body.reason
+    name = {"WITHDRAWN": OK, "REFUSED_BY_DESTINATION": OK, "PERMIT_EXPIRED": "lapsed"}.get(reason, "voided")
+    return Verdict(name, None if name == OK else reason)
+
+
+def judge_limit(case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """A passed limit; in CORRECTION it ends the case, and the origin is told if it knows."""
+    if case.state == S.CORRECTION:
+        return Verdict(_origin_knows(case), "CORRECTION_OVERDUE")
+    return Verdict(OK, "PERMIT_EXPIRED" if case.state in LAPSING else None)
+
+
+def judge_withdraw(case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """Withdrawing a correction needs the origin only if it knows of the case."""
+    return Verdict(_origin_knows(case) if case.state == S.CORRECTION else OK)
+
+
+def _origin_knows(case: Case) -> str:
+    return "known" if case.data.agreed else OK
+
+
+def judge_decision(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The officer's word is the verdict."""
+    refuse = event.body.outcome == "refuse"
+    return Verdict(event.body.outcome, (event.body.reason_code or "NOT_ELIGIBLE") if refuse else None)
+
+
+def judge_materials(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """Complete now, or still incomplete."""
+    if event.body.still_missing:
+        return Verdict("incomplete")
+    return Verdict(OK if case.origin else "unlocated")
+
+
+def judge_appended(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The ledger's verdict on the hand-over; a conflict never releases and calls a person (I1)."""
+    return Verdict(OK) if event.body == "APPENDED" else Verdict("conflict", "STALE_EPOCH")
+
+
+def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The origin's reason goes to the applicant."""
+    return Verdict(OK, event.body.code, event.body.retry_at)
+
+
+def judge_block(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """Death or a court's hold pre-empts."""
+    return Verdict(OK, event.body)
+
+
+def _refusal_of(facts: Iterable[PersonFacts]) -> str | None:
+    """The first person's block as a refusal code, in the order asked."""
+    return next((REFUSAL_BY_STATUS[fact.status] for fact in facts if fact.status != "OK"), None)
+
+
+JUDGES: Mapping[str, Judge] = {
+    "apply": judge_application,
+    "located": judge_located,
+    "precheck": judge_precheck,
+    "facts": judge_facts,
+    "permit": judge_permit,
+    "offer": judge_offer,
+    "acceptance": judge_acceptance,
+    "certificate": judge_certificate,
+    "inquire": judge_inquire,
+    "cancel": judge_cancel,
+    "limit": judge_limit,
+    "withdraw": judge_withdraw,
+    "decision": judge_decision,
+    "materials": judge_materials,
+    "appended": judge_appended,
+    "refusal": judge_refusal,
+    "block": judge_block,
+}

@@ -1,0 +1,95 @@
+"""The only function that chooses a next state. Pure: no clock, no I/O, no log; same input, same outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tongban_shared.cases.kind import NEW, Case, CaseKind, Draft, Event, Step, Verdict
+from tongban_shared.registration import Surroundings
+
+
+class Fate(StrEnum):
+    """What became of an event."""
+
+    TAKEN = "TAKEN"
+    LATE = "LATE"
+    PARKED = "PARKED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The case after the event with what to write and send; or the case unchanged, and why.
+
+    `code` with REFUSED is the reason; with TAKEN the refusal code that the case now carries, if any.
+    """
+
+    fate: Fate
+    case: Case
+    step: Step | None = None
+    draft: Draft | None = None
+    code: str | None = None
+
+
+# Verdicts on a message that no line may take: it contradicts what its own case agreed on.
+CONTRADICTIONS = frozenset({"invalid", "stale"})
+
+
+def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings) -> Outcome | None:
+    """Decide one event. None: a message whose case is not known here and does not begin one (park it)."""
+    if case is None:
+        opening = kind.opens.get(event.name)
+        if opening is None:
+            return None
+        case = opening(event, around)
+    elif event.sender is not None and event.sender != case.other_side():
+        return Outcome(Fate.REFUSED, case, code="WRONG_SENDER")
+    judge = kind.judges.get(event.name)
+    verdict = judge(case, event, around) if judge else Verdict()
+    if verdict.name in CONTRADICTIONS:
+        return Outcome(Fate.REFUSED, case, code=verdict.code or "STEP_NOT_ALLOWED")
+    step = kind.steps.get((case.side, case.state, event.name, verdict.name))
+    if step is None:
+        return _not_now(case, event, kind)
+    return _take(case, event, kind, (step, verdict, around))
+
+
+def _not_now(case: Case, event: Event, kind: CaseKind) -> Outcome | None:
+    """No line for it: overtaken, too early, or not allowed."""
+    if case.state == NEW:
+        return None
+    if case.state in kind.terminal or (case.side, case.state, event.name) in kind.late:
+        return Outcome(Fate.LATE, case)
+    return Outcome(Fate.PARKED if event.sender is not None else Fate.REFUSED, case, code="STEP_NOT_ALLOWED")
+
+
+def _take(case: Case, event: Event, kind: CaseKind, ruling: tuple[Step, Verdict, Surroundings]) -> Outcome:
+    """Follow the line: remember the event, compose what is sent, move on."""
+    step, verdict, around = ruling
+    amend = kind.amends.get(event.name)
+    after = amend(case, event, around, verdict) if amend else case
+    if verdict.code is not None:
+        after = replace(after, refusal=verdict.code, retry_at=verdict.retry_at)
+    draft = None
+    if step.sends is not None:
+        after, draft = kind.composes[step.sends](after, event, around)
+    ended = step.next in kind.terminal
+    after = replace(
+        after,
+        state=step.next,
+        version=case.version + 1,
+        waits=step.waits,
+        due_at=_due(step, event, around),
+        closed_at=event.at if ended else None,
+    )
+    return Outcome(Fate.TAKEN, after, step, draft, verdict.code)
+
+
+def _due(step: Step, event: Event, around: Surroundings) -> datetime | None:
+    """When the limit of the next state passes."""
+    if isinstance(step.limit, str):
+        days: int = getattr(around, step.limit)
+        return event.at + timedelta(days=days)
+    return None if step.limit is None else event.at + step.limit

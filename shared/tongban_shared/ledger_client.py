@@ -1,0 +1,144 @@
+"""The custody ledger over HTTP, for registry and gateway. It sends keyed digests, never person keys.
+
+    ledger = HttpLedger(httpx.AsyncClient(base_url="http://127.0.0.1:7100"), signer, secrets.custody)
+
+In the one-process sandbox the client has `httpx.ASGITransport(app=ledger_app)`.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+
+from tongban_shared.coalesce import Coalescer
+from tongban_shared.errors import LedgerDownError
+from tongban_shared.ids import PersonKey, Province, custody_digest
+from tongban_shared.ledger_wire import (
+    APPEND_PATH,
+    CREATED_HEADER,
+    FIRST_PATH,
+    KEY_HEADER,
+    LOCATE_PATH,
+    OWNER_HEADER,
+    PERSONS_MAX,
+    SIGNATURE_HEADER,
+    Append,
+    Claim,
+    First,
+    Locate,
+    Located,
+    Moving,
+    Verdicts,
+    signed_bytes,
+)
+from tongban_shared.ports import Custody, Move, Signer, Verdict
+
+# The request's own limits: a request that is cancelled from outside may keep its place in the pool for ever.
+TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0, pool=1.0)
+# What a move weighs besides its persons, so that the heaviest batch stays far under the limit of a body.
+MOVE_WEIGHT: Final = 5
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+
+class HttpLedger:
+    """The port over HTTP. Calls made while one is under way go together in the next one."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        signer: Signer,
+        custody_secret: bytes,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._signer = signer
+        self._secret = custody_secret
+        self._now = now
+        self._locating = Coalescer(self._locate, limit=PERSONS_MAX)
+        self._claiming = Coalescer(self._first, limit=PERSONS_MAX)
+        self._moving = Coalescer(self._append, limit=PERSONS_MAX, weigh=_weight)
+
+    async def locate(self, persons: Sequence[PersonKey]) -> Mapping[PersonKey, Custody]:
+        found = await self._locating.submit(persons)
+        return {
+            person: custody for person, custody in zip(persons, found, strict=True) if custody is not None
+        }
+
+    async def register_first(self, persons: Sequence[tuple[PersonKey, Province]]) -> Sequence[Verdict]:
+        return await self._claiming.submit(persons)
+
+    async def append(self, moves: Sequence[Move]) -> Sequence[Verdict]:
+        return await self._moving.submit(moves)
+
+    async def _locate(self, persons: Sequence[PersonKey]) -> Sequence[Custody | None]:
+        digests = [self._digest(person) for person in persons]
+        located = await self._ask(LOCATE_PATH, Locate(tuple(dict.fromkeys(digests))), Located)
+        by_digest = {
+            place.digest: Custody(Province(place.province), place.epoch, place.certificate_digest)
+            for place in located.found
+        }
+        return [by_digest.get(digest) for digest in digests]
+
+    async def _first(self, persons: Sequence[tuple[PersonKey, Province]]) -> Sequence[Verdict]:
+        claims = tuple(Claim(self._digest(person), province) for person, province in persons)
+        return _all(await self._ask(FIRST_PATH, First(claims), Verdicts), len(claims))
+
+    async def _append(self, moves: Sequence[Move]) -> Sequence[Verdict]:
+        bodies = tuple(
+            Moving(
+                case_id=move.case_id,
+                origin=move.origin,
+                destination=move.destination,
+                certificate_digest=move.certificate_digest,
+                persons=tuple((self._digest(person), epoch) for person, epoch in move.persons),
+            )
+            for move in moves
+        )
+        return _all(await self._ask(APPEND_PATH, Append(bodies), Verdicts), len(bodies))
+
+    def _digest(self, person: PersonKey) -> str:
+        return custody_digest(self._secret, person)
+
+    async def _ask(self, path: str, question: msgspec.Struct, kind: type[Answer]) -> Answer:
+        body = msgspec.json.encode(question)
+        try:
+            reply = await self._client.post(
+                path, content=body, headers=self._sign(path, body), timeout=TIMEOUT
+            )
+        except httpx.HTTPError as error:
+            raise LedgerDownError(f"the custody ledger does not answer ({type(error).__name__})") from error
+        if reply.status_code != HTTPStatus.OK:
+            raise LedgerDownError(f"the custody ledger answers {reply.status_code}")
+        try:
+            return msgspec.json.decode(reply.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise LedgerDownError("the custody ledger answers something else") from error
+
+    def _sign(self, path: str, body: bytes) -> dict[str, str]:
+        created = str(int(self._now()))
+        signature = self._signer.sign(signed_bytes("POST", path, created, body))
+        return {
+            "content-type": "application/json",
+            OWNER_HEADER: self._signer.owner,
+            KEY_HEADER: self._signer.key_id,
+            CREATED_HEADER: created,
+            SIGNATURE_HEADER: base64.b64encode(signature).decode("ascii"),
+        }
+
+
+def _weight(move: Move) -> int:
+    return len(move.persons) + MOVE_WEIGHT
+
+
+def _all(answer: Verdicts, count: int) -> Sequence[Verdict]:
+    if len(answer.verdicts) != count:
+        raise LedgerDownError("the custody ledger answers another number of verdicts")
+    return answer.verdicts

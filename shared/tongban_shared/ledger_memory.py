@@ -1,0 +1,48 @@
+"""The custody ledger in memory, for tests and simulations: the same judgement, nothing durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tongban_shared.custody import Entry, Hop, Place, first, judge
+from tongban_shared.errors import LedgerDownError
+from tongban_shared.ids import PersonKey, Province
+from tongban_shared.ports import Custody, Move, Verdict
+
+
+class MemoryLedger:
+    """Keeps the port's promises until the process ends. Set `down` to let every call fail."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.entries: list[Entry] = []
+        self._newest: dict[str, Custody] = {}
+        self._places: dict[Place, Custody] = {}
+
+    async def locate(self, persons: Sequence[PersonKey]) -> Mapping[PersonKey, Custody]:
+        self._check()
+        return {person: self._newest[person] for person in persons if person in self._newest}
+
+    async def register_first(self, persons: Sequence[tuple[PersonKey, Province]]) -> Sequence[Verdict]:
+        return self._enter(first(person, province) for person, province in persons)
+
+    async def append(self, moves: Sequence[Move]) -> Sequence[Verdict]:
+        return self._enter(
+            Hop(move.origin, move.destination, move.persons, move.certificate_digest, move.case_id)
+            for move in moves
+        )
+
+    def _enter(self, hops: Iterable[Hop]) -> Sequence[Verdict]:
+        self._check()
+        judgement = judge(hops, self._newest, self._places)
+        self.entries += judgement.entries
+        self._newest |= judgement.newest
+        for entry in judgement.entries:
+            self._places[entry.person, entry.epoch] = Custody(
+                entry.holder, entry.epoch, entry.certificate_digest
+            )
+        return judgement.verdicts
+
+    def _check(self) -> None:
+        if self.down:
+            raise LedgerDownError("the custody ledger is down")

@@ -1,0 +1,1 @@
+"""The message contracts: closed, frozen, versioned; one file per case type, beside the envelope."""

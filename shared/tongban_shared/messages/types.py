@@ -1,0 +1,34 @@
+"""Scalars of the contracts, each limited once for both decoders: pydantic's and msgspec's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+from pydantic import AwareDatetime, Field, StringConstraints
+
+PROVINCE = r"^[0-9]{2}$"
+CASE_ID = r"^[0-9]{20}[0-9A-Z]$"
+MESSAGE_ID = r"^[0-9]{2}-[0-9]{2}-[0-9]+-[0-9]+$"
+HEX_32 = r"^[0-9a-f]{32}$"
+HEX_16 = r"^[0-9a-f]{16}$"
+HEX_64 = r"^[0-9a-f]{64}$"
+CODE = r"^[A-Z][A-Z0-9_]{1,39}$"
+ORG = r"^[0-9]{6}[0-9A-Z]{6}$"
+DOCUMENT_NO = r"^[A-Z]{2}[0-9]{14}[0-9A-Z]$"
+
+ProvinceCode = Annotated[str, StringConstraints(pattern=PROVINCE), Meta(pattern=PROVINCE)]
+CaseNumber = Annotated[str, StringConstraints(pattern=CASE_ID), Meta(pattern=CASE_ID)]
+MessageId = Annotated[str, StringConstraints(pattern=MESSAGE_ID), Meta(pattern=MESSAGE_ID)]
+PersonDigest = Annotated[str, StringConstraints(pattern=HEX_32), Meta(pattern=HEX_32)]
+NameCheck = Annotated[str, StringConstraints(pattern=HEX_16), Meta(pattern=HEX_16)]
+Sha256 = Annotated[str, StringConstraints(pattern=HEX_64), Meta(pattern=HEX_64)]
+ReasonCode = Annotated[str, StringConstraints(pattern=CODE), Meta(pattern=CODE)]
+OrgNumber = Annotated[str, StringConstraints(pattern=ORG), Meta(pattern=ORG)]
+DocumentNo = Annotated[str, StringConstraints(pattern=DOCUMENT_NO), Meta(pattern=DOCUMENT_NO)]
+Epoch = Annotated[int, Field(ge=0), Meta(ge=0)]
+Count = Annotated[int, Field(ge=0), Meta(ge=0)]
+ShortText = Annotated[str, StringConstraints(max_length=200), Meta(max_length=200)]
+Sealed = Annotated[str, StringConstraints(max_length=700_000), Meta(max_length=700_000)]
+Moment = Annotated[datetime, AwareDatetime, Meta(tz=True)]

@@ -1,0 +1,88 @@
+"""What a register holds of a person and a household: plain data; the registry's register.py changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from tongban_shared.ids import CaseId
+
+ADULT_AGE = 18
+
+
+class Registration(StrEnum):
+    """Custody states of one person at one province. Source: protocol.md §2; cancellations: domain.md §2.3."""
+
+    PREPARED = "PREPARED"
+    HELD = "HELD"
+    FROZEN = "FROZEN"
+    RELEASED = "RELEASED"
+    CONFIRMED = "CONFIRMED"
+    DROPPED = "DROPPED"
+    CANCELLED_DEATH = "CANCELLED_DEATH"
+    CANCELLED_MILITARY = "CANCELLED_MILITARY"
+
+
+CLAIMING = frozenset({Registration.HELD, Registration.FROZEN})
+CANCELLED = frozenset({Registration.CANCELLED_DEATH, Registration.CANCELLED_MILITARY})
+MOVED_ON = frozenset({Registration.RELEASED, Registration.CONFIRMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One row of the register: who, at which epoch, in which state, for which case.
+
+    record: JSON text of the permanent resident form (常住人口登记表); personal data, never logged.
+    proof: the certificate that made this province holder, or, once released, the one that names the next.
+    """
+
+    key: str
+    epoch: int
+    state: Registration
+    record_version: int
+    name_check: str
+    birth_date: date
+    household_id: str
+    head: bool
+    version: int = 0
+    hold: bool = False
+    case_id: CaseId | None = None
+    moved_to: str | None = None
+    proof: str = field(default="", repr=False)
+    proof_digest: str = ""
+    record: str = field(default="{}", repr=False)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+    def is_minor(self, on: date) -> bool:
+        """Under 18 on that day."""
+        birthday = (self.birth_date.month, self.birth_date.day)
+        return on.year - self.birth_date.year - ((on.month, on.day) < birthday) < ADULT_AGE
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """One household (户): a family has exactly one head (户主), a collective one a keeper instead."""
+
+    id: str
+    kind: str
+    station: str
+    address: str = field(repr=False)
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a decision may know beside the case: read before, never fetched by the decision."""
+
+    province: str
+    org: str
+    contact: str
+    now: datetime
+    permit_valid_days: int
+    correction_days: int
+    people: Mapping[str, Person]
+    members: Mapping[str, Sequence[Person]]
+    busy_until: Mapping[str, datetime] = field(default_factory=dict)

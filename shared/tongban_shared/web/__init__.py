@@ -1,0 +1,1 @@
+"""What all services share over HTTP: problems, guard, health, logs. FastAPI is here and in the gateway."""
