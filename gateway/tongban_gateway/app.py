@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from tongban_gateway.exchange import to_caller, to_upstream
 from tongban_gateway.fanout import FanOut
 from tongban_gateway.forward import CHINA, Forwarder, Patience, ProvinceAwayError
 from tongban_gateway.local import Knowledge, catalogue_routes, contract_routes, country_routes
-from tongban_gateway.locate import Locator
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.people import People
 from tongban_gateway.routing import (
@@ -32,7 +31,7 @@ from tongban_shared.ids import PersonKey, Province
 from tongban_shared.keys import KeyDirectory, Secrets
 from tongban_shared.ports import Clock, Ledger
 from tongban_shared.provinces import ProvinceProfile
-from tongban_shared.web.guard import AsgiApp, Guard, Receive, Scope, Send, send_answer
+from tongban_shared.web.guard import BODY_SIZE_BYTES_MAX, AsgiApp, Guard, Receive, Scope, Send, send_answer
 from tongban_shared.web.handlers import LastResort
 from tongban_shared.web.health import Check, Health, add_health_routes
 from tongban_shared.web.install import install, new_app
@@ -56,13 +55,15 @@ class WallClock:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a gateway can do without being told. asyncapi: the message contract, to be served as it is."""
+    """What a gateway can do without being told. asyncapi: the message contract, served as it is."""
 
     keys: KeyDirectory | None = None
     catalogue: Catalogue = field(default_factory=load_catalogue)
     clock: Clock = field(default_factory=WallClock)
     patience: Patience = field(default_factory=Patience)
     asyncapi: bytes | None = None
+    at_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
+    body_size_bytes_max: int = BODY_SIZE_BYTES_MAX
 
 
 class Gateway:
@@ -132,8 +133,8 @@ def _ledger_check(ledger: Ledger) -> Check:
 class GatewayApp:
     """The whole, guard outside. `health.stopping` takes it out of service before it stops."""
 
-    def __init__(self, app: AsgiApp, health: Health, forwarder: Forwarder) -> None:
-        self._app = Guard(LastResort(app))
+    def __init__(self, app: Guard, health: Health, forwarder: Forwarder) -> None:
+        self._app = app
         self.health = health
         self.forwarder = forwarder
 
@@ -155,10 +156,11 @@ def create_app(
     health = Health("gateway", VERSION, advisory={"ledger": _ledger_check(ledger)})
     monitor = Monitor(health.registry)
     forwarder = Forwarder(directory, upstreams, clock=chosen.clock, monitor=monitor, patience=chosen.patience)
-    locator = Locator(ledger)
-    people = People(forwarder, locator, secrets.person, clock=chosen.clock, monitor=monitor)
+    people = People(forwarder, ledger, secrets.person, clock=chosen.clock, monitor=monitor)
     local = _local_app(forwarder, health, chosen)
-    return GatewayApp(Gateway(forwarder, people, local, chosen), health, forwarder)
+    inner = LastResort(Gateway(forwarder, people, local, chosen))
+    guard = Guard(inner, body_size_bytes_max=chosen.body_size_bytes_max)
+    return GatewayApp(guard, health, forwarder)
 
 
 def _local_app(forwarder: Forwarder, health: Health, options: Options) -> FastAPI:
@@ -167,6 +169,8 @@ def _local_app(forwarder: Forwarder, health: Health, options: Options) -> FastAP
         yield
         health.stopping = True
         await forwarder.close()
+        for close in options.at_stop:
+            await close()
 
     app = new_app("通办 tongban gateway", VERSION, lifespan=lifespan, openapi_url=None)
     app.include_router(catalogue_routes(Knowledge(forwarder, options.catalogue, options.keys)))

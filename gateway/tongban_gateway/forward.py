@@ -30,7 +30,7 @@ _log = structlog.get_logger("tongban.gateway")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait: for a call that names no wait of its own, and for a province in a country-wide list."""
+    """How long to wait: for a call that names no wait itself, and for a province in a country-wide list."""
 
     answer_timeout_s: float = 5.0
     fan_out_timeout_s: float = 3.0

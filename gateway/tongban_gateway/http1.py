@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -76,8 +77,8 @@ class _Connection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
@@ -126,8 +127,11 @@ class Http1Upstream:
         *,
         tls: ssl.SSLContext | None = None,
         connections_max: int = CONNECTIONS_MAX,
+        idle_max: int = CONNECTIONS_MAX,
+        idle_s_max: float = IDLE_S_MAX,
         waiting_max: int = WAITING_MAX,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        pool_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         parts = urlsplit(base_url)
         self._tls = tls or (ssl.create_default_context() if parts.scheme == "https" else None)
@@ -136,8 +140,11 @@ class Http1Upstream:
         self._prefix = parts.path.rstrip("/").encode("ascii")
         self._authority = parts.netloc.rpartition("@")[2].encode("ascii")
         self._connections_max = connections_max
+        self._idle_max = idle_max
+        self._idle_s_max = idle_s_max
         self._waiting_max = waiting_max
         self._connect_timeout_s = connect_timeout_s
+        self._pool_timeout_s = pool_timeout_s
         self._open: set[_Connection] = set()
         self._opening = 0
         self._idle: list[_Connection] = []
@@ -169,7 +176,7 @@ class Http1Upstream:
 
     def _kept(self) -> _Connection | None:
         """The connection used last, if it is not about to be closed by the other side."""
-        oldest = asyncio.get_running_loop().time() - IDLE_S_MAX
+        oldest = asyncio.get_running_loop().time() - self._idle_s_max
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and connection.idle_since > oldest:
@@ -205,18 +212,20 @@ class Http1Upstream:
         loop = asyncio.get_running_loop()
         place: asyncio.Future[_Connection | None] = loop.create_future()
         self._waiting.append(place)
-        timer = loop.call_later(self._connect_timeout_s, _give_up, place)
+        timer = loop.call_later(self._pool_timeout_s, _give_up, place)
         try:
             return await place
         finally:
             timer.cancel()
 
     def _release(self, connection: _Connection) -> None:
-        if not connection.usable:
-            connection.abort()
-        elif not self._wake(connection):
+        if connection.usable and self._wake(connection):
+            return
+        if connection.usable and len(self._idle) < self._idle_max:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
+        else:
+            connection.abort()
 
     def _forget(self, connection: _Connection) -> None:
         """A connection closed: its place is free."""

@@ -9,14 +9,13 @@ import msgspec
 
 from tongban_gateway.exchange import moved_to, to_caller
 from tongban_gateway.forward import CHINA, Forwarder, ProvinceAwayError
-from tongban_gateway.locate import Locator
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.routing import ByPerson, first_guess
 from tongban_gateway.upstream import UpstreamRequest, UpstreamResponse
 from tongban_shared import ids
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import Province
-from tongban_shared.ports import Clock, Custody
+from tongban_shared.ports import Clock, Custody, Ledger
 from tongban_shared.web.problems import Answer, problem_for
 
 
@@ -47,13 +46,16 @@ class Whereabouts:
 
 
 class People:
-    """Finds the holder anew for each request; nothing about a person is kept."""
+    """Finds the holder anew for each request: who has just moved is found at once, for nothing is kept.
+
+    The ledger's client gathers questions that come at the same moment into one call.
+    """
 
     def __init__(
-        self, forwarder: Forwarder, locator: Locator, person_secret: bytes, *, clock: Clock, monitor: Monitor
+        self, forwarder: Forwarder, ledger: Ledger, person_secret: bytes, *, clock: Clock, monitor: Monitor
     ) -> None:
         self._forwarder = forwarder
-        self._locator = locator
+        self._ledger = ledger
         self._person_secret = person_secret
         self._clock = clock
         self._monitor = monitor
@@ -108,7 +110,7 @@ class People:
     async def _whereabouts(self, person: ByPerson) -> Whereabouts:
         key = ids.person_key(self._person_secret, person.id_number)
         try:
-            custody = await self._locator.holder(key)
+            custody = (await self._ledger.locate((key,))).get(key)
         except LedgerDownError:
             return Whereabouts(None, asked=False, province=self._guess(person))
         return Whereabouts(custody, asked=True, province=custody.province if custody else self._guess(person))

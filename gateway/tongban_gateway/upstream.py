@@ -7,7 +7,7 @@ Http1Upstream (http1.py) is the way in service. With 32 callers in front of one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote
@@ -77,6 +77,29 @@ class Upstream(Protocol):
     async def close(self) -> None:
         """Close all connections. Safe to repeat."""
         ...
+
+
+class AnyAddress:
+    """Several addresses of equal rank as one: in turn, and the next one where none could be connected to."""
+
+    def __init__(self, addresses: Sequence[Upstream]) -> None:
+        self._addresses = tuple(addresses)
+        self._turn = 0
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        for attempt in range(len(self._addresses), 0, -1):
+            self._turn = (self._turn + 1) % len(self._addresses)
+            try:
+                return await self._addresses[self._turn].send(request)
+            except UpstreamFailedError as error:
+                # Only what was never sent may go elsewhere.
+                if error.failure is not Failure.CONNECT or attempt == 1:
+                    raise
+        raise UpstreamFailedError(Failure.CONNECT)
+
+    async def close(self) -> None:
+        for address in self._addresses:
+            await address.close()
 
 
 class _Client:
@@ -168,8 +191,8 @@ class AsgiUpstream:
         self._running: set[asyncio.Task[None]] = set()
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        # A task of its own: a caller that stops waiting must not cut a registry off in the middle of its work;
-        # a closed connection would not do so either.
+        # A task of its own: a caller that stops waiting must not cut a registry off in the middle of its
+        # work; a closed connection would not do so either.
         call = _Call(request)
         task = asyncio.get_running_loop().create_task(self._serve(call))
         self._running.add(task)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from fastapi import FastAPI, Request, Response
-from prometheus_client import Counter, Gauge, Histogram
 
+from tongban_ledger.books import Books, Store
 from tongban_ledger.door import Door
-from tongban_shared.coalesce import Coalescer
 from tongban_shared.custody import Hop, first
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import Province
@@ -22,95 +21,103 @@ from tongban_shared.ledger_wire import (
     FIRST_PATH,
     HEAD_PATH,
     LOCATE_PATH,
-    PERSONS_MAX,
     Append,
     First,
-    Head,
     Locate,
     Located,
+    Moving,
     Place,
     Verdicts,
 )
-from tongban_shared.ports import Custody, Verdict, Verifier
+from tongban_shared.ports import Custody, Verifier
 from tongban_shared.web.health import Health, add_health_routes
-from tongban_shared.web.install import install, new_app
+from tongban_shared.web.install import Lifespan, install, new_app
 
-PLACE_OF_FAULT: Final = re.compile(r"at `(\$[^`]*)`")
+SERVICE: Final = "tongban-ledger"
+# Where in the body the fault is; the rest of the decoder's words may repeat a name that was sent.
+PLACE_OF_FAULT: Final = re.compile(r"at `([$a-z0-9_.\[\]]{1,80})`")
 Question = TypeVar("Question")
 
 
-class Store(Protocol):
-    """What the service needs of its storage; `storage.sql.LedgerStore` has it."""
-
-    async def locate(self, digests: Sequence[str]) -> dict[str, Custody]:
-        """The newest entries of those that have one. Raises StoreDownError."""
-        ...
-
-    async def enter(self, hops: Sequence[Hop], recorded_at_us: int) -> Sequence[Verdict]:
-        """Judge and enter hops in one transaction, one verdict each. Raises StoreDownError."""
-        ...
-
-    async def head(self) -> Head:
-        """The end of the log. Raises StoreDownError."""
-        ...
-
-    async def ready(self) -> str | None:
-        """None when the database answers, else the reason why not."""
-        ...
-
-
-class Books:
-    """The one writer and the one reader: concurrent calls share a transaction. Counts what it does."""
-
-    def __init__(self, store: Store, health: Health, now: Callable[[], float]) -> None:
-        self._store = store
-        self._now = now
-        self._locating = Coalescer(self._locate, limit=PERSONS_MAX)
-        self._entering = Coalescer(self._enter, limit=PERSONS_MAX, weigh=_persons)
-        registry = health.registry
-        self._verdicts = Counter(
-            "tongban_ledger_verdicts", "Claims and moves by verdict", ["verdict"], registry=registry
-        )
-        self._batch = Histogram(
-            "tongban_ledger_batch_size", "Claims and moves in one transaction", registry=registry,
-            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000),
-        )  # fmt: skip
-        self._located = Counter("tongban_ledger_located", "Persons looked up", registry=registry)
-        self._busy = Gauge("tongban_ledger_entering", "Transactions under way, 0 or 1", registry=registry)
-
-    async def locate(self, digests: Sequence[str]) -> Sequence[Custody | None]:
-        """The newest entry of each, None for those that nobody registered."""
-        return await self._locating.submit(digests)
-
-    async def enter(self, hops: Sequence[Hop]) -> Sequence[Verdict]:
-        """A verdict for each hop, after the commit."""
-        return await self._entering.submit(hops)
-
-    async def _locate(self, digests: Sequence[str]) -> Sequence[Custody | None]:
-        found = await self._store.locate(digests)
-        self._located.inc(len(digests))
-        return [found.get(digest) for digest in digests]
-
-    async def _enter(self, hops: Sequence[Hop]) -> Sequence[Verdict]:
-        with self._busy.track_inprogress():
-            verdicts = await self._store.enter(hops, int(self._now() * 1_000_000))
-        self._batch.observe(len(hops))
-        for verdict in Verdict:
-            self._verdicts.labels(verdict).inc(sum(given is verdict for given in verdicts))
-        return verdicts
-
-
-def create_app(store: Store, verifier: Verifier, *, now: Callable[[], float] = time.time) -> FastAPI:
-    """Make the application; the caller opens and closes the store. now: Unix seconds."""
-    health = Health("tongban-ledger", version("tongban"), checks={"database": store.ready})
-    app = new_app("通办 custody ledger 归属账本", health.version)
+def create_app(
+    store: Store,
+    verifier: Verifier,
+    *,
+    now: Callable[[], float] = time.time,
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """Make the application; who calls this opens and closes the store. now: Unix seconds."""
+    health = Health(SERVICE, version("tongban"), checks={"database": store.ready})
+    app = new_app("通办 custody ledger 归属账本", health.version, lifespan=lifespan)
+    app.state.health = health
     install(app)
     add_health_routes(app, health)
-    _add_routes(app, Books(store, health, now), Door(verifier, now))
+    books, door = Books(store, health.registry, now), Door(verifier, now)
+    _add_questions(app, books, door)
+    _add_entries(app, books, door)
+    return app
+
+
+def _add_questions(app: FastAPI, books: Books, door: Door) -> None:
+    @app.post(LOCATE_PATH, summary="Which province holds these persons; any owner may ask")
+    async def locate(request: Request) -> Response:
+        call = await door.enter(request)
+        digests = _decode(call.body, LOCATE).digests
+        found = zip(digests, await books.locate(digests), strict=True)
+        return _answer(Located(tuple(_place(digest, custody) for digest, custody in found if custody)))
 
     @app.get(HEAD_PATH, summary="Number and hash of the log's last entry")
     async def head(request: Request) -> Response:
         await door.enter(request)
-        return _answer(await store.head())
+        return _answer(await books.head())
 
-    return app
+
+def _add_entries(app: FastAPI, books: Books, door: Door) -> None:
+    @app.post(FIRST_PATH, summary="First registrations, by the province that makes them")
+    async def claim(request: Request) -> Response:
+        call = await door.enter(request)
+        claims = _decode(call.body, FIRST).claims
+        _check_author(call.owner, (claim.province for claim in claims))
+        hops = [first(claim.digest, Province(claim.province)) for claim in claims]
+        return _answer(Verdicts(tuple(await books.enter(hops))))
+
+    @app.post(APPEND_PATH, summary="Hand-overs, by the origin that gives them away")
+    async def append(request: Request) -> Response:
+        call = await door.enter(request)
+        moves = _decode(call.body, APPEND).moves
+        _check_author(call.owner, (move.origin for move in moves))
+        return _answer(Verdicts(tuple(await books.enter([_hop(move) for move in moves]))))
+
+
+LOCATE: Final = msgspec.json.Decoder(Locate)
+FIRST: Final = msgspec.json.Decoder(First)
+APPEND: Final = msgspec.json.Decoder(Append)
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[Question]) -> Question:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        place = PLACE_OF_FAULT.search(str(error))
+        raise RefusedError(
+            "FIELD_INVALID", f"the body breaks its form at {place[1] if place else '$'}"
+        ) from error
+
+
+def _check_author(owner: str, provinces: Iterable[str]) -> None:
+    """Only the holder gives a person away (I1); a first registration is made by its own province."""
+    if any(province != owner for province in provinces):
+        raise RefusedError("FORBIDDEN", "a province enters its own registrations and hand-overs only")
+
+
+def _hop(move: Moving) -> Hop:
+    origin, destination = Province(move.origin), Province(move.destination)
+    return Hop(origin, destination, move.persons, move.certificate_digest, move.case_id)
+
+
+def _place(digest: str, custody: Custody) -> Place:
+    return Place(digest, custody.province, custody.epoch, custody.certificate_digest)
+
+
+def _answer(body: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from tongban_registry.envelopes import Receipts, sealing_context
 from tongban_registry.unit import Arrival, Unit
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
-OFFER_KEPT_STATE = "CONFIRMING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,15 @@ class Batch:
         ids = (taken.opened.message.envelope.case_id for taken in self.taken)
         return {case_id for case_id in ids if case_id}
 
-    @property
-    def persons(self) -> set[str]:
-        """Persons they name."""
-        bodies = (taken.opened.message.body for taken in self.taken)
+    def cases_of(self, names: frozenset[str]) -> set[str]:
+        """Cases of the messages with these names."""
+        envelopes = (taken.opened.message.envelope for taken in self.taken)
+        return {e.case_id for e in envelopes if e.case_id and e.type in names}
+
+    def persons_of(self, names: frozenset[str]) -> set[str]:
+        """Persons in the messages with these names."""
+        messages = (taken.opened.message for taken in self.taken)
+        bodies = [message.body for message in messages if message.envelope.type in names]
         return {entry.person for body in bodies for entry in getattr(body, "persons", ())}
 
     def receipt(self, sender: str) -> Receipts:
@@ -121,14 +127,14 @@ def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
         body=opened.message.body,
         message_id=envelope.id,
         sender=envelope.sender,
-        proof=opened.proof,
+        opened=opened,
     )
     try:
         event = _unfold(unit.office, event, envelope.type)
     except WireError as error:
         unit.quarantine(error.reason, envelope.sender, envelope.id, opened.proof)
         return None
-    return Arrival(event, kind, opened.proof, tries)
+    return Arrival(event, kind, opened, tries)
 
 
 def _unfold(office: Office, event: Event, wire_type: str) -> Event:
@@ -137,7 +143,7 @@ def _unfold(office: Office, event: Event, wire_type: str) -> Event:
         return replace(event, bundle=unseal_offer(office, event))
     if wire_type == Inquire.name:
         enclosed = office.opener.open_proof(event.body.certificate)
-        return replace(event, body=enclosed.message.body, proof=event.body.certificate)
+        return replace(event, body=enclosed.message.body, opened=enclosed)
     return event
 
 

@@ -6,19 +6,22 @@ A command with an idempotency key stores its reply in the unit's own transaction
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tongban_registry.storage.rows import to_us
-from tongban_registry.unit import Unit
+from tongban_registry.arrivals import unseal_offer
+from tongban_registry.unit import StoredReply, Unit
 from tongban_registry.views import case_view
-from tongban_shared.cases.kind import Case
+from tongban_shared.cases.kind import Case, Event
 from tongban_shared.decide import Fate
 from tongban_shared.ids import make_case_id
 from tongban_shared.registration import CLAIMING, Registration
 
+OFFER_KEPT_STATE = "CONFIRMING"
 ACCEPTED = 202
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
@@ -34,6 +37,9 @@ class Reply:
     case_id: str | None = None
     code: str | None = None
     replayed: bool = False
+
+
+NO_REPLY = Reply()
 
 
 @dataclass(slots=True)
@@ -64,16 +70,6 @@ def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) 
     return reply
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReply:
-    """A reply given earlier in the same unit; stored ones have the same fields."""
-
-    digest: str
-    status: int
-    reply: str
-    case_id: str | None
-
-
 def _replay(stored: StoredReply, command: Command) -> Reply:
     if stored.digest != command.digest:
         return Reply(code="IDEMPOTENCY_CONFLICT")
@@ -99,11 +95,21 @@ def _on_case(unit: Unit, command: Command) -> Reply:
     case = unit.case(command.case_id or "")
     if case is None:
         return Reply(code="CASE_UNKNOWN")
-    outcome = unit.decide(unit.event(command.name, case.id, command.body, command.officer), case.kind)
+    event = unit.event(command.name, case.id, command.body, command.officer)
+    if case.state == OFFER_KEPT_STATE and command.name == "decision":
+        event = _with_kept_offer(unit, case, event)
+    outcome = unit.decide(event, case.kind)
     if outcome is None or outcome.fate is not Fate.TAKEN:
         late = command.name == "withdraw" and case.state in COMMITTED
         return Reply(code="TOO_LATE" if late else "STEP_NOT_ALLOWED", case_id=case.id)
-    return _reply(unit, outcome.case, ACCEPTED)
+    return _reply(unit, outcome.case, ACCEPTED) if command.reply is not None else NO_REPLY
+
+
+def _with_kept_offer(unit: Unit, case: Case, event: Event) -> Event:
+    """An officer decides on an offer that differed from what was approved: its bundle is opened again."""
+    opened = unit.office.opener.open_proof(case.data.offer_proof)
+    offer = replace(event, body=opened.message.body, sender=opened.message.envelope.sender)
+    return replace(event, bundle=unseal_offer(unit.office, offer))
 
 
 def _on_limit(unit: Unit, command: Command) -> Reply:
@@ -138,8 +144,8 @@ def _on_register(unit: Unit, command: Command) -> Reply:
 
 
 def _reply(unit: Unit, case: Case, status: int) -> Reply:
-    rows = [row for row in unit.changes.timeline if row[0] == case.id]
-    return Reply(status, msgspec.json.encode(case_view(case, rows, unit.office.profile)), case.id)
+    """The case as it stands, with what this unit added to its timeline."""
+    return Reply(status, msgspec.json.encode(case_view(case, unit.notes[case.id], unit.office.profile)), case.id)
 
 
 _HANDLERS = {"apply": _on_apply, "limit": _on_limit, "register": _on_register}

@@ -15,6 +15,7 @@ from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code,
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
+    from tongban_registry.storage.store import RegistryStore
     from tongban_shared.catalogue import Item
     from tongban_shared.ports import Ledger
 
@@ -100,9 +101,10 @@ class HoldIn(PersonIn):
 class Door:
     """Checks what comes in against catalogue, province file and ledger."""
 
-    def __init__(self, office: Office, ledger: Ledger) -> None:
+    def __init__(self, office: Office, ledger: Ledger, store: RegistryStore) -> None:
         self._office = office
         self._ledger = ledger
+        self._store = store
 
     def key_of(self, person: PersonIn) -> tuple[PersonKey, str]:
         """The person's key and the keyed check of the name. Raises IdNumberError."""
@@ -115,6 +117,8 @@ class Door:
         """An application as a command. Raises BadInputError with a stable code; then nothing is stored."""
         item = self._office.catalogue.item(given.item)
         destination = self._destination(given, item)
+        if destination.household_no and not await self._store.takes_members(destination.household_no):
+            raise RefusedError("HOUSEHOLD_UNKNOWN")
         refs = self._persons(given, item)
         missing = check_materials(item, [material.kind for material in given.materials])
         origin = await self._origin([PersonKey(ref.person) for ref in refs])

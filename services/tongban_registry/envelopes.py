@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 RECEIPT_SEQUENCE = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A message of this unit, encoded. `case_id` and `seq` None or 0: a receipt, not kept in the outbox."""
 
     message_id: str
     to: str
     family: Family
-    raw: bytes = field(repr=False)
+    raw: bytes
     seq: int = RECEIPT_SEQUENCE
     case_id: str | None = None
     name: str = ""

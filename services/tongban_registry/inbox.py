@@ -35,7 +35,13 @@ COMMANDS_PER_UNIT_MAX = 500
 RECORDS_PER_UNIT_MAX = 200
 COMMANDS_WAITING_MAX = 20_000
 STORE_RETRY_S = 0.5
-FIRST_RETRY_US = 5_000_000
+FIRST_RETRY_US = 15_000_000
+# What a message needs read beside its case: registers rows, the household's members, the resident form.
+READS_RECORDS = frozenset({"migration.permit"})
+READS_MEMBERS = READS_RECORDS | {"migration.precheck"}
+READS_PERSONS = READS_MEMBERS | {
+    f"migration.{name}" for name in ("offer", "certificate", "inquire", "settled", "cancel", "withdrawal")
+}
 
 log = structlog.get_logger()
 
@@ -60,6 +66,8 @@ class Hall:
         self.after_commit: Callable[[Committed], Awaitable[None]] | None = None
         self._records: deque[Record] = deque()
         self._commands: deque[Command] = deque()
+        # A commit whose answer was lost may have been done: then the numbers it took are taken.
+        self._unsure = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -102,8 +110,12 @@ class Hall:
         records = [self._records.popleft() for _ in range(min(len(self._records), RECORDS_PER_UNIT_MAX))]
         commands = [self._commands.popleft() for _ in range(min(len(self._commands), COMMANDS_PER_UNIT_MAX))]
         try:
+            if self._unsure:
+                self.counters = await self.store.counters()
+                self._unsure = False
             await self.work(records, commands)
         except StoreDownError as error:
+            self._unsure = True
             self._put_back(records, commands, error)
             await asyncio.sleep(STORE_RETRY_S)
         if len(self._records) < RECORDS_PER_UNIT_MAX:
@@ -145,37 +157,38 @@ class Hall:
     async def _decide(
         self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command], counters: Counters
     ) -> tuple[Unit, list[tuple[Command, Reply]]]:
-        loaded, parked, stored = await self._load(tx, batch, commands)
+        loaded = await self._load(tx, batch, commands)
         unit = Unit(self.office, counters, loaded, self.office.clock.now())
         for refused in batch.refused:
             unit.quarantine(refused.reason, refused.sender, None, refused.parcel)
-        for arrival in read_parked(unit, parked):
+        for arrival in read_parked(unit, loaded.parked):
             unit.remember_parked(arrival)
         for taken in batch.taken:
             self._take(unit, batch, taken, loaded)
-        replies = [(command, take_command(unit, command, stored)) for command in commands]
+        replies = [(command, take_command(unit, command, loaded.replies)) for command in commands]
         unit.finish_parked()
         self._stage_batch(unit, batch)
         return unit, replies
 
-    async def _load(
-        self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command]
-    ) -> tuple[Loaded, Sequence[object], dict[str, object]]:
-        """All reads of a unit: their number does not depend on the batch."""
-        case_ids = batch.case_ids | {command.case_id for command in commands if command.case_id}
-        loaded = Loaded(seen=await tx.seen(batch.message_ids), cases=await tx.cases(case_ids))
-        known = {person for case in loaded.cases.values() for person in case.persons}
+    async def _load(self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command]) -> Loaded:
+        """All reads of a unit: their number does not depend on the size of the batch."""
+        mine = {command.case_id for command in commands if command.case_id}
+        loaded = Loaded(seen=await tx.seen(batch.message_ids), cases=await tx.cases(batch.case_ids | mine))
+        loaded.parked = await tx.parked(batch.case_ids | mine)
+        held_up = {row.case_id for row in loaded.parked}
         asked = {person for command in commands if command.name == "register" for person in command.persons}
-        loaded.people = await tx.persons(batch.persons | known | asked)
-        homes = {person.household_id for person in loaded.people.values() if person.household_id}
-        loaded.members = await tx.members(homes)
+        moving = loaded.persons_of(batch.cases_of(READS_PERSONS) | mine | held_up)
+        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked)
+        leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up)
+        loaded.put_members(await tx.members(loaded.homes_of(leaving)))
+        loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | loaded.persons_of(held_up)))
         if asked:
-            mine = {p.case_id for p in loaded.people.values() if p.key in asked and p.case_id}
-            loaded.cases |= await tx.cases(mine)
+            loaded.cases |= await tx.cases(loaded.cases_of(asked))
+        loaded.proofs = await tx.proofs(loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"}))
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
         loaded.applications = await tx.applications(applying)
-        stored = await tx.replies(command.key for command in commands if command.key)
-        return loaded, await tx.parked(case_ids), stored
+        loaded.replies = await tx.replies(command.key for command in commands if command.key)
+        return loaded
 
     def _take(self, unit: Unit, batch: Batch, taken: Taken, loaded: Loaded) -> None:
         """One message: seen before, reused under other bytes, or fresh."""

@@ -6,11 +6,12 @@ freeze · thaw · prepare · drop · release · hold · archive, named by the `w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
@@ -18,16 +19,16 @@ from tongban_shared.cases.migration_rules import staying_members
 from tongban_shared.registration import Household, Person, Registration, Surroundings
 
 HOUSEHOLD_SERIALS = 10**9
+NO_RECORD = "{}"
 
 
 @dataclass(slots=True)
 class Writing:
-    """What a verb writes: persons after it, households, and members who become head."""
+    """What a verb writes: persons after it, and households."""
 
     persons: list[Person] = field(default_factory=list)
     households: list[Household] = field(default_factory=list)
     households_closed: list[str] = field(default_factory=list)
-    heads: list[str] = field(default_factory=list)
 
 
 Verb = Callable[[Case, Event, Surroundings], Writing]
@@ -46,10 +47,11 @@ def thaw(case: Case, _event: Event, around: Surroundings) -> Writing:
 def prepare(case: Case, event: Event, around: Surroundings) -> Writing:
     """NONE → PREPARED at the next epoch: the bundle is stored, the origin still holds (M3)."""
     entries: list[dict[str, Any]] = msgspec.json.decode(event.bundle or b"[]")
-    return Writing(persons=[_prepared(entry, case, around) for entry in entries])
+    home = case.data.household_no or f"{case.data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
+    return Writing(persons=[_prepared(entry, home, case, around) for entry in entries])
 
 
-def _prepared(entry: Mapping[str, Any], case: Case, around: Surroundings) -> Person:
+def _prepared(entry: Mapping[str, Any], home: str, case: Case, around: Surroundings) -> Person:
     known = around.people.get(entry["person"])
     return Person(
         key=entry["person"],
@@ -58,14 +60,13 @@ def _prepared(entry: Mapping[str, Any], case: Case, around: Surroundings) -> Per
         record_version=entry["record_version"] + 1,
         name_check=entry["name_check"],
         birth_date=date.fromisoformat(entry["birth_date"]),
-        household_id="",
+        household_id=home,
         head=False,
         version=known.version if known else 0,
         case_id=case.id,
         moved_to=case.origin,
-        proof=known.proof if known else "",
         proof_digest=known.proof_digest if known else "",
-        record=msgspec.json.encode(entry["record"], order="sorted").decode(),
+        record=_settled_record(entry["record"], case, home),
     )
 
 
@@ -73,9 +74,9 @@ def drop(case: Case, _event: Event, around: Surroundings) -> Writing:
     """PREPARED → NONE, on the origin's signed cancel only; the pointer to the origin stays."""
     writing = Writing()
     for person in _moving(case, around):
-        before = Registration.CONFIRMED if person.proof else Registration.DROPPED
+        before = Registration.CONFIRMED if person.proof_digest else Registration.DROPPED
         writing.persons.append(
-            replace(person, state=before, epoch=person.epoch - 1, case_id=None, record="{}")
+            replace(person, state=before, epoch=person.epoch - 1, case_id=None, record=NO_RECORD)
         )
     return writing
 
@@ -99,7 +100,8 @@ def release(case: Case, event: Event, around: Surroundings) -> Writing:
         if not members:
             writing.households_closed.append(home)
         elif not any(member.head for member in members):
-            writing.heads.append(_new_head(members, around).key)
+            chosen = _new_head(members, around)
+            writing.persons.append(replace(chosen, head=True, record_version=chosen.record_version + 1))
     return writing
 
 
@@ -113,7 +115,6 @@ def hold(case: Case, event: Event, around: Surroundings) -> Writing:
     """PREPARED → HELD at the next epoch, with household and booklet, on the certificate (M5)."""
     data = case.data
     joined = data.household_no is not None
-    home = data.household_no or f"{data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
     movers = _moving(case, around)
     head = None if joined else _new_head(movers, around).key
     digest = certificate_digest(event.body)
@@ -123,35 +124,29 @@ def hold(case: Case, event: Event, around: Surroundings) -> Writing:
             replace(
                 person,
                 state=Registration.HELD,
-                household_id=home,
                 head=person.key == head,
                 case_id=None,
                 moved_to=None,
                 proof=event.proof,
                 proof_digest=digest,
-                record=_settled_record(person, case, home),
                 valid_from=data.effective_at,
                 valid_to=None,
             )
         )
     if not joined:
+        home = movers[0].household_id
         writing.households.append(Household(home, "FAMILY", data.destination_org, data.address))
     return writing
 
 
-def _settled_record(person: Person, case: Case, home: str) -> str:
-    """The resident form after the move: address, and when, why, whence (何时何因由何地迁来)."""
-    record: dict[str, Any] = msgspec.json.decode(person.record)
-    record |= {
+def _settled_record(record: dict[str, Any], case: Case, home: str) -> str:
+    """The resident form as it will stand here: address, and why and whence (何时何因由何地迁来); when: valid_from."""
+    settled = record | {
         "address": case.data.address,
         "household_no": home,
-        "moved_in": {
-            "at": case.data.effective_at,
-            "reason": case.data.migration_type,
-            "from_province": case.origin,
-        },
+        "moved_in": {"reason": case.data.migration_type, "from_province": case.origin},
     }
-    return msgspec.json.encode(record, order="sorted").decode()
+    return msgspec.json.encode(settled, order="sorted").decode()
 
 
 def archive(case: Case, _event: Event, around: Surroundings) -> Writing:

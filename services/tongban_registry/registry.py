@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tongban_registry.asker import Asker
+from tongban_registry.commands import Command
 from tongban_registry.door import Door
+from tongban_registry.health import MIGRATIONS, VERSION, Vitals, ledger_check
 from tongban_registry.http import case_routes, registration_routes
 from tongban_registry.inbox import Committed, Hall
 from tongban_registry.monitor import Meters
@@ -19,10 +22,10 @@ from tongban_registry.storage.store import RegistryStore
 from tongban_registry.timers import run_timers
 from tongban_registry.unit import Ask
 from tongban_shared.catalogue import load_catalogue
-from tongban_shared.errors import TransportDownError
+from tongban_shared.errors import StoreDownError, TransportDownError
 from tongban_shared.keys import load_directory, load_secrets, load_signer
 from tongban_shared.storage.migrate import upgrade
-from tongban_shared.web.health import Health, add_health_routes
+from tongban_shared.web.health import add_health_routes
 from tongban_shared.web.install import install, new_app
 from tongban_shared.wire import Opener
 
@@ -31,12 +34,12 @@ if TYPE_CHECKING:
 
     from tongban_shared.ports import Clock, Inlet, Ledger, Transport
     from tongban_shared.provinces import ProvinceProfile
+    from tongban_shared.web.health import Check, Health
 
-VERSION = "0.1.0"
-MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 POLL_RECORDS_MAX = 200
 POLL_TIMEOUT_S = 1.0
 POLL_RETRY_S = 1.0
+FINISH_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,12 @@ class Registry:
         self.hall = hall
         self.relay = Relay(office, store, around.transport, hall.meters)
         self.asker = Asker(hall, around.ledger, hall.meters)
-        self.door = Door(office, around.ledger)
+        self.door = Door(office, around.ledger, store)
         self._transport = around.transport
+        self._ledger = around.ledger
         self._tasks: list[asyncio.Task[None]] = []
+        self._sources: list[asyncio.Task[None]] = []
+        self.health: Health | None = None
         self._inlet: Inlet | None = None
         hall.after_commit = self._leave
 
@@ -88,14 +94,10 @@ class Registry:
             name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
             self.asker.put([Ask(name, case)])
         self._inlet = await self._transport.open_inlet(self.office.province, await self.store.positions())
-        workers = (
-            self.hall.run(),
-            self._read(self._inlet),
-            self.relay.run(),
-            self.asker.run(),
-            run_timers(self.hall),
-        )
-        self._tasks = [asyncio.create_task(worker) for worker in workers]
+        sources = (self._read(self._inlet), run_timers(self.hall))
+        workers = (self.hall.run(), self.relay.run(), self.asker.run())
+        self._sources = [asyncio.create_task(source) for source in sources]
+        self._tasks = [*self._sources, *(asyncio.create_task(worker) for worker in workers)]
 
     async def _read(self, inlet: Inlet) -> None:
         """Door 2: poll and hand over, as fast as the hall takes it."""
@@ -117,28 +119,43 @@ class Registry:
 
     async def stop(self) -> None:
         """Stop reading, end the hall between two units, let out what was committed, close the database."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks = []
+        healthy = bool(self._tasks) and await self.failed() is None
+        await _end(self._sources)
+        if healthy:
+            # A command that means nothing is answered when the units before it are committed.
+            with contextlib.suppress(TimeoutError, StoreDownError):
+                async with asyncio.timeout(FINISH_S):
+                    await self.hall.ask(Command("pass"))
+        await _end(self._tasks)
+        self._tasks = self._sources = []
         if self._inlet is not None:
             await self._inlet.close()
         await self.relay.drain()
         await self.store.close()
+
+    async def kill(self) -> None:
+        """End as a crash would: nothing more is decided, answered or awaited. For the sandbox and for tests."""
+        await _end(self._tasks)
+        await self.stop()
 
     async def failed(self) -> str | None:
         """None while all workers run, else which one stopped; then the process must not go on."""
         stopped = [task for task in self._tasks if task.done()]
         return f"{len(stopped)} of {len(self._tasks)} workers stopped" if stopped else None
 
-    def app(self) -> FastAPI:
-        """The HTTP door."""
+    async def ended(self) -> BaseException | None:
+        """Return when a worker has stopped, with its error if it had one: the process must not go on."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next((task.exception() for task in done if not task.cancelled()), None)
+
+    def app(self, more: Mapping[str, Check] | None = None) -> FastAPI:
+        """The HTTP door. more: checks of the process around it."""
         app = new_app(f"tongban registry {self.office.province}", VERSION)
-        checks = {"workers": self.failed, "database": self._database, "transport": self._transport.ready}
-        health = Health("registry", VERSION, checks, registry=self.hall.meters.registry)
-        add_health_routes(app, health)
+        vitals = Vitals({"workers": self.failed, "database": self._database, **(more or {})})
+        vitals.needed_once("transport", self._transport.ready)
+        vitals.needed_once("ledger", ledger_check(self._ledger))
+        self.health = vitals.health(self.hall.meters.registry)
+        add_health_routes(app, self.health)
         app.include_router(case_routes(self.hall, self.door))
         app.include_router(registration_routes(self.hall, self.door))
         install(app)
@@ -147,3 +164,10 @@ class Registry:
     async def _database(self) -> str | None:
         await self.store.positions()
         return None
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel and wait; what a task failed with was told by `ended`."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,9 +7,13 @@ case alone; the others of the batch go on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from tongban_registry.envelopes import Outgoing, Sealed
 from tongban_registry.office import KINDS, Counters, Office
@@ -19,11 +23,20 @@ from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.decide import Fate, Outcome, decide
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.migration import Certificate
-from tongban_shared.registration import Person, Registration, Surroundings
-from tongban_shared.wire import cut
+from tongban_shared.registration import CLAIMING, Person, Registration, Surroundings
+from tongban_shared.wire import Opened, cut
 
 PARKED_TRIES_MAX = 5
 PARKED_PER_CASE_MAX = 32
+
+
+class StoredReply(msgspec.Struct, frozen=True):
+    """A reply given earlier for an idempotency key."""
+
+    digest: str
+    status: int
+    reply: str
+    case_id: str | None
 
 
 @dataclass(slots=True)
@@ -35,20 +48,59 @@ class Loaded:
     people: dict[str, Person] = field(default_factory=dict)
     members: dict[str, list[Person]] = field(default_factory=dict)
     applications: dict[str, str] = field(default_factory=dict)
+    proofs: dict[str, str] = field(default_factory=dict)
+    parked: Sequence[Any] = ()
+    replies: dict[str, StoredReply] = field(default_factory=dict)
+
+    def persons_of(self, case_ids: Set[str]) -> set[str]:
+        """Persons of these cases."""
+        found = (self.cases.get(case_id) for case_id in case_ids)
+        return {person for case in found if case for person in case.persons}
+
+    def homes_of(self, persons: Set[str]) -> set[str]:
+        """Households that these persons could leave."""
+        found = (self.people.get(person) for person in persons)
+        return {person.household_id for person in found if person and person.state in CLAIMING}
+
+    def cases_of(self, persons: Set[str]) -> set[str]:
+        """Cases that these persons are frozen for."""
+        found = (self.people.get(person) for person in persons)
+        return {person.case_id for person in found if person and person.case_id}
+
+    def released(self, case_ids: Set[str]) -> set[str]:
+        """Persons of those cases that wait for the destination to settle."""
+        found = (self.cases.get(case_id) for case_id in case_ids)
+        return {person for case in found if case and case.state == "RELEASED" for person in case.persons}
+
+    def put_members(self, members: dict[str, list[Person]]) -> None:
+        """Keep household members; they too are persons of this register."""
+        self.members = members
+        for household in members.values():
+            for member in household:
+                self.people.setdefault(member.key, member)
+
+    def put_records(self, records: Mapping[str, str]) -> None:
+        """Give persons their resident forms."""
+        for key, record in records.items():
+            if key in self.people:
+                self.people[key] = replace(self.people[key], record=record)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message from another province, opened; `parcel` is the parcel of one that proves it, base64."""
+class Arrival(msgspec.Struct, frozen=True):
+    """A message from another province, opened."""
 
     event: Event
     kind: str
-    parcel: str
+    opened: Opened
     tries: int = 0
 
+    @property
+    def parcel(self) -> str:
+        """The parcel of one that proves it, base64."""
+        return self.opened.proof
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+
+class Ask(msgspec.Struct, frozen=True):
     """A question to the custody ledger, asked after the commit: ledger.locate or ledger.append."""
 
     name: str
@@ -66,6 +118,7 @@ class Unit:
         self.outgoing: list[Outgoing] = []
         self.asks: list[Ask] = []
         self.fates: dict[str, int] = {}
+        self.notes: dict[str, list[tuple[object, ...]]] = {}
         self._loaded = loaded
         self._parked: dict[str, list[Arrival]] = {}
         self._newly_parked: set[str | None] = set()
@@ -79,6 +132,7 @@ class Unit:
             correction_days=limits.correction_days,
             people=loaded.people,
             members=loaded.members,
+            proofs=loaded.proofs,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -190,6 +244,7 @@ class Unit:
         province = event.sender or self.office.province
         row = (case.id, at, province, f"{case.kind}.{event.name}", actor, str(case.state), sent)
         self.changes.timeline.append(row)
+        self.notes.setdefault(case.id, []).append(row)
         if before is None and case.side is Side.DESTINATION:
             for person in case.persons:
                 self._loaded.applications[person] = case.id
@@ -212,7 +267,6 @@ class Unit:
         for household in writing.households:
             self.changes.households[household.id] = household
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
-        self.changes.heads.extend((key,) for key in writing.heads)
 
     def put_person(self, person: Person) -> None:
         """Stage one register row over the one that was read."""
@@ -222,6 +276,10 @@ class Unit:
         fresh = replace(person, version=(known.version if known else 0) + 1)
         self._loaded.people[person.key] = fresh
         self.changes.persons[person.key] = fresh
+        if person.record and (known is None or person.record != known.record):
+            self.changes.records[person.key] = person.record
+        if person.proof:
+            self.changes.proofs[person.key] = person.proof
         self._refresh_member(fresh)
 
     def _refresh_member(self, person: Person) -> None:
@@ -250,4 +308,4 @@ class Unit:
         }
         for key, person in self.changes.persons.items():
             if person.state is Registration.RELEASED and person.case_id in proofs:
-                self.changes.persons[key] = replace(person, proof=proofs[person.case_id])
+                self.changes.proofs[key] = proofs[person.case_id]

@@ -95,7 +95,7 @@ def _may_be_entered(hop: Hop, newest: Mapping[str, Custody | None]) -> bool:
 
 def _holds(origin: Province | None, epoch: int, newest: Custody | None) -> bool:
     if origin is None or newest is None:
-        return origin is None and newest is None
+        return origin is None and newest is None and epoch == NOBODY
     return newest.province == origin and newest.epoch == epoch
 
 

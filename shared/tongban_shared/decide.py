@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from tongban_shared.cases.kind import NEW, Case, CaseKind, Draft, Event, Step, Verdict
 from tongban_shared.registration import Surroundings
@@ -19,8 +21,7 @@ class Fate(StrEnum):
     REFUSED = "REFUSED"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The case after the event with what to write and send; or the case unchanged, and why.
 
     `code` with REFUSED is the reason; with TAKEN the refusal code that the case now carries, if any.

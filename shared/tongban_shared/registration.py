@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+
+import msgspec
 
 from tongban_shared.ids import CaseId
 
@@ -30,12 +31,12 @@ CANCELLED = frozenset({Registration.CANCELLED_DEATH, Registration.CANCELLED_MILI
 MOVED_ON = frozenset({Registration.RELEASED, Registration.CONFIRMED})
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """One row of the register: who, at which epoch, in which state, for which case.
 
     record: JSON text of the permanent resident form (常住人口登记表); personal data, never logged.
     proof: the certificate that made this province holder, or, once released, the one that names the next.
+    Both are kept apart from the row: empty means not read, or not changed.
     """
 
     key: str
@@ -50,11 +51,15 @@ class Person:
     hold: bool = False
     case_id: CaseId | None = None
     moved_to: str | None = None
-    proof: str = field(default="", repr=False)
+    proof: str = ""
     proof_digest: str = ""
-    record: str = field(default="{}", repr=False)
+    record: str = ""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+
+    def __repr__(self) -> str:
+        """Without anything personal."""
+        return f"Person({self.state}, epoch {self.epoch})"
 
     def is_minor(self, on: date) -> bool:
         """Under 18 on that day."""
@@ -62,19 +67,21 @@ class Person:
         return on.year - self.birth_date.year - ((on.month, on.day) < birthday) < ADULT_AGE
 
 
-@dataclass(frozen=True, slots=True)
-class Household:
+class Household(msgspec.Struct, frozen=True):
     """One household (户): a family has exactly one head (户主), a collective one a keeper instead."""
 
     id: str
     kind: str
     station: str
-    address: str = field(repr=False)
+    address: str
     open: bool = True
 
+    def __repr__(self) -> str:
+        """Without the address."""
+        return f"Household({self.kind})"
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+
+class Surroundings(msgspec.Struct, frozen=True):
     """What a decision may know beside the case: read before, never fetched by the decision."""
 
     province: str
@@ -85,4 +92,5 @@ class Surroundings:
     correction_days: int
     people: Mapping[str, Person]
     members: Mapping[str, Sequence[Person]]
-    busy_until: Mapping[str, datetime] = field(default_factory=dict)
+    proofs: Mapping[str, str] = {}
+    busy_until: Mapping[str, datetime] = {}

@@ -12,7 +12,6 @@ import base64
 import struct
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -39,8 +38,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True):
     """One message of a unit with its place in the hash tree."""
 
     index: int
@@ -48,16 +46,14 @@ class Leaf:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SignedUnit:
+class SignedUnit(msgspec.Struct, frozen=True):
     """All messages of one unit of work, under one signature."""
 
     header: Header
     leaves: tuple[Leaf, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """One message taken out of a parcel: decoded, with the parcel of one that proves it."""
 
     message: Message
@@ -70,8 +66,7 @@ class Opened:
         return cut(self.header, self.leaf)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """Bytes that were not taken, with the stable reason, for quarantine."""
 
     reason: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
+import signal
 import socket
 import time
 import traceback
@@ -178,6 +180,31 @@ async def test_a_stopped_server_is_down_within_a_second_and_found_again(
     finally:
         await postgres_server.start()
     assert await count(engine) == 0
+    await engine.dispose()
+
+
+def processes_of(server: PostgresServer) -> list[int]:
+    """The server's first process and one for each connection and duty."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="ascii")
+    return [server.pid, *map(int, children.split())]
+
+
+@pytest.mark.live
+async def test_a_frozen_server_is_down_within_a_second(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    """It keeps its connections and says nothing: found by our limit, also on a connection that was good."""
+    engine = await open_engine(postgres_url)
+    everyone = processes_of(postgres_server)
+    for process in everyone:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        await within_a_second(lambda: add(engine, "a"))
+    finally:
+        for process in everyone:
+            os.kill(process, signal.SIGCONT)
+    async with read(engine) as tx:
+        await tx.execute(text("SELECT 1"))
     await engine.dispose()
 
 

@@ -17,7 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tongban_sandbox.servers import KafkaServer, PostgresServer, ServerFailedError
 
-pytestmark = pytest.mark.live
+# The first start on a machine fetches 45 MB of jars, so more time than usual.
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 JARS = Path(__file__).parents[2] / "var" / "kafka-jars"
 # A program that starts both servers, prints their process ids and waits to be killed.
 CHILD = """

@@ -21,6 +21,7 @@ from tongban_shared.storage.rowset import insert_all, rowset, upsert
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -157,9 +158,9 @@ async def _append(tx: AsyncConnection, head: Head, judgement: Judgement, recorde
     await tx.execute(MOVE_HEAD, {"new_seq": head.seq + len(lines), "new_hash": before})
 
 
-def _custody(row: Any) -> Custody:
+def _custody(row: Row[Any]) -> Custody:
     return Custody(Province(row.holder), row.epoch, row.certificate_digest)
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Row[Any]) -> Entry:
     return Entry(row.digest, row.epoch, Province(row.holder), row.certificate_digest, row.case_id)

@@ -17,7 +17,6 @@ CUSTODY = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("holder", Text, nullable=False),
     Column("certificate_digest", Text, nullable=False),
-    postgresql_with={"fillfactor": "80"},
 )
 
 # Every entry, append-only. A place (digest, epoch) is taken once, whatever the code above may do (I1).

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.migration_data import MigrationData
-from tongban_shared.ids import CaseId
 from tongban_shared.registration import Household, Person, Registration
 
 if TYPE_CHECKING:
@@ -22,6 +22,17 @@ _encode = msgspec.json.Encoder().encode
 _persons = msgspec.json.Decoder(tuple[str, ...])
 # What each kind of case keeps in `cases.data`.
 _data = {"migration": msgspec.json.Decoder(MigrationData)}
+
+
+# Dictionaries and a cache: these run for every row of every batch.
+_STATES = {state.value: state for state in Registration}
+_SIDES = {side.value: side for side in Side}
+_WAITS = {waits.value: waits for waits in Waits}
+
+
+@lru_cache(maxsize=50_000)
+def _date(text: str) -> date:
+    return date.fromisoformat(text)
 
 
 def to_us(moment: datetime) -> int:
@@ -59,35 +70,33 @@ def person_row(person: Person) -> tuple[object, ...]:
         int(person.hold),
         person.case_id,
         person.moved_to,
-        person.proof,
         person.proof_digest,
-        person.record,
         to_us_or_none(person.valid_from),
         to_us_or_none(person.valid_to),
     )
 
 
-def person_of(row: Row[Any]) -> Person:
-    """A person from a row; a row without `proof` and `record` (a household member) has them empty."""
-    fields = row._mapping  # noqa: SLF001  # SQLAlchemy's public name for a row as a mapping
+def person_of(row: Row[Any], record: str = "", proof: str = "") -> Person:
+    """A person from its row; record and proof stand in tables of their own."""
+    key, version, epoch, state, record_version, check, born, home, head, hold, case_id, moved_to, digest, start, end = row
     return Person(
-        key=row.key,
-        version=row.version,
-        epoch=row.epoch,
-        state=Registration(row.state),
-        record_version=row.record_version,
-        name_check=row.name_check,
-        birth_date=date.fromisoformat(row.birth_date),
-        household_id=row.household_id,
-        head=bool(row.head),
-        hold=bool(row.hold),
-        case_id=CaseId(row.case_id) if row.case_id else None,
-        moved_to=row.moved_to,
-        proof=fields.get("proof", ""),
-        proof_digest=row.proof_digest,
-        record=fields.get("record", ""),
-        valid_from=from_us_or_none(row.valid_from),
-        valid_to=from_us_or_none(row.valid_to),
+        key=key,
+        epoch=epoch,
+        state=_STATES[state],
+        record_version=record_version,
+        name_check=check,
+        birth_date=_date(born),
+        household_id=home,
+        head=bool(head),
+        version=version,
+        hold=bool(hold),
+        case_id=case_id,
+        moved_to=moved_to,
+        proof=proof,
+        proof_digest=digest,
+        record=record,
+        valid_from=from_us_or_none(start),
+        valid_to=from_us_or_none(end),
     )
 
 
@@ -120,23 +129,25 @@ def case_row(case: Case) -> tuple[object, ...]:
 
 def case_of(row: Row[Any]) -> Case:
     """A case from its row."""
+    number, kind, side, state, version, item, origin, destination, persons, data, *rest = row
+    waits, refusal, retry_at, opened_at, due_at, closed_at = rest
     return Case(
-        id=CaseId(row.id),
-        kind=row.kind,
-        side=Side(row.side),
-        state=row.state,
-        version=row.version,
-        item=row.item,
-        origin=row.origin,
-        destination=row.destination,
-        persons=_persons.decode(row.persons),
-        data=_data[row.kind].decode(row.data),
-        waits=Waits(row.waits),
-        refusal=row.refusal,
-        retry_at=from_us_or_none(row.retry_at),
-        opened_at=from_us(row.opened_at),
-        due_at=from_us_or_none(row.due_at),
-        closed_at=from_us_or_none(row.closed_at),
+        id=number,
+        kind=kind,
+        side=_SIDES[side],
+        state=state,
+        version=version,
+        item=item,
+        origin=origin,
+        destination=destination,
+        persons=_persons.decode(persons),
+        data=_data[kind].decode(data),
+        waits=_WAITS[waits],
+        refusal=refusal,
+        retry_at=from_us_or_none(retry_at),
+        opened_at=from_us(opened_at),
+        due_at=from_us_or_none(due_at),
+        closed_at=from_us_or_none(closed_at),
     )
 
 
@@ -169,10 +180,11 @@ class Changes:
     timeline: list[tuple[object, ...]] = field(default_factory=list)
     persons: dict[str, Person] = field(default_factory=dict)
     person_base: dict[str, int] = field(default_factory=dict)
+    records: dict[str, str] = field(default_factory=dict)
+    proofs: dict[str, str] = field(default_factory=dict)
     history: list[tuple[object, ...]] = field(default_factory=list)
     households: dict[str, Household] = field(default_factory=dict)
     households_closed: list[tuple[object, ...]] = field(default_factory=list)
-    heads: list[tuple[object, ...]] = field(default_factory=list)
     outbox: list[tuple[object, ...]] = field(default_factory=list)
     unit: list[tuple[object, ...]] = field(default_factory=list)
     receipted: list[tuple[object, ...]] = field(default_factory=list)

@@ -37,9 +37,10 @@ ONE_KEY = ("key",)
 SEEN = select(t.INBOX.c.message_id, t.INBOX.c.digest).where(t.INBOX.c.message_id == KEYS.c.key)
 CASES_BY_ID = select(t.CASES).where(t.CASES.c.id == KEYS.c.key)
 PERSONS_BY_KEY = select(t.PERSON).where(t.PERSON.c.key == KEYS.c.key)
-_LIGHT = [column for column in t.PERSON.columns if column.name not in {"record", "proof"}]
+RECORDS_BY_PERSON = select(t.RECORD).where(t.RECORD.c.person == KEYS.c.key)
+PROOFS_BY_PERSON = select(t.PROOF).where(t.PROOF.c.person == KEYS.c.key)
 MEMBERS_BY_HOUSEHOLD = (
-    select(*_LIGHT)
+    select(t.PERSON)
     .join(t.HOUSEHOLD, t.HOUSEHOLD.c.id == t.PERSON.c.household_id)
     .where(
         t.PERSON.c.household_id == KEYS.c.key,
@@ -58,6 +59,8 @@ APPLICANTS = _rows_like(t.APPLICANT)
 TIMELINE = _rows_like(t.TIMELINE, without=("n",))
 PERSONS = _rows_like(t.PERSON)
 PERSONS_AFTER = _rows_like(t.PERSON, plus={"base": BigInteger})
+RECORDS = _rows_like(t.RECORD)
+PROOFS = _rows_like(t.PROOF)
 HISTORY = _rows_like(t.HISTORY, without=("n",))
 HOUSEHOLDS = _rows_like(t.HOUSEHOLD)
 OUTBOX = _rows_like(t.OUTBOX)
@@ -69,7 +72,6 @@ ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
 POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, at=BigInteger)
 RETURNS = rowset("returns", message_id=Text, at=BigInteger, code=Text)
-HEADS = rowset("heads", key=Text)
 
 _MUTABLE_CASE = [c.name for c in t.CASES.columns if c.name not in {"id", "kind", "side", "opened_at"}]
 _MUTABLE_PERSON = [c.name for c in t.PERSON.columns if c.name != "key"]
@@ -85,11 +87,6 @@ CHANGED_PERSONS = (
     update(t.PERSON)
     .where(t.PERSON.c.key == PERSONS_AFTER.c.key, t.PERSON.c.version == PERSONS_AFTER.c.base)
     .values({name: PERSONS_AFTER.c[name] for name in _MUTABLE_PERSON})
-)
-NEW_HEADS = (
-    update(t.PERSON)
-    .where(t.PERSON.c.key == HEADS.c.key)
-    .values(head=1, version=t.PERSON.c.version + 1, record_version=t.PERSON.c.record_version + 1)
 )
 CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
 RETIRE = (
@@ -107,6 +104,8 @@ CLAIMS_DONE = delete(t.CLAIM).where(t.CLAIM.c.case_id.in_(KEYS.select("key")))
 UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
 
 
+PUT_RECORDS = upsert(t.RECORD, RECORDS, ("person",))
+PUT_PROOFS = upsert(t.PROOF, PROOFS, ("person",))
 NEW_HOUSEHOLDS = insert_new(t.HOUSEHOLD, HOUSEHOLDS, ("id",))
 _INSERTS = (
     (insert_all(t.INBOX, INBOX), INBOX, "inbox"),
@@ -141,17 +140,26 @@ class UnitOfWork:
 
     async def cases(self, case_ids: Iterable[str]) -> dict[str, Case]:
         """Cases by id."""
-        return {row.id: case_of(row) for row in await self._by_key(CASES_BY_ID, case_ids)}
+        return {row[0]: case_of(row) for row in await self._by_key(CASES_BY_ID, case_ids)}
 
     async def persons(self, keys: Iterable[str]) -> dict[str, Person]:
-        """Persons by key, complete."""
-        return {row.key: person_of(row) for row in await self._by_key(PERSONS_BY_KEY, keys)}
+        """Persons by key, without record and proof."""
+        return {row[0]: person_of(row) for row in await self._by_key(PERSONS_BY_KEY, keys)}
+
+    async def records(self, keys: Iterable[str]) -> dict[str, str]:
+        """Resident forms by person."""
+        return {row[0]: row[1] for row in await self._by_key(RECORDS_BY_PERSON, keys)}
+
+    async def proofs(self, keys: Iterable[str]) -> dict[str, str]:
+        """Newest certificates by person."""
+        return {row[0]: row[1] for row in await self._by_key(PROOFS_BY_PERSON, keys)}
 
     async def members(self, household_ids: Iterable[str]) -> dict[str, list[Person]]:
-        """Members of family households, without record and proof."""
+        """Members of family households."""
         found: dict[str, list[Person]] = {}
         for row in await self._by_key(MEMBERS_BY_HOUSEHOLD, household_ids):
-            found.setdefault(row.household_id, []).append(person_of(row))
+            person = person_of(row)
+            found.setdefault(person.household_id, []).append(person)
         return found
 
     async def parked(self, case_ids: Iterable[str]) -> Sequence[Any]:
@@ -182,8 +190,9 @@ class UnitOfWork:
             HOUSEHOLDS,
             [household_row(household) for household in changes.households.values()],
         )
+        await self._all(PUT_RECORDS, RECORDS, sorted(changes.records.items()))
+        await self._all(PUT_PROOFS, PROOFS, sorted(changes.proofs.items()))
         await self._all(CLOSE_HOUSEHOLDS, KEYS, changes.households_closed)
-        await self._all(NEW_HEADS, HEADS, changes.heads)
 
     async def _write_cases(self, changes: Changes) -> None:
         fresh, changed = _split(changes.cases, changes.case_base, case_row)

@@ -20,7 +20,15 @@ from tongban_registry.storage.rows import (
     person_row,
     to_us,
 )
-from tongban_registry.storage.sql import HOUSEHOLDS, NEW_HOUSEHOLDS, NEW_PERSONS, PERSONS, UnitOfWork
+from tongban_registry.storage.sql import (
+    HOUSEHOLDS,
+    NEW_HOUSEHOLDS,
+    NEW_PERSONS,
+    PERSONS,
+    PUT_RECORDS,
+    RECORDS,
+    UnitOfWork,
+)
 from tongban_shared.ports import Family, Position
 from tongban_shared.storage.engine import open_engine, read, write
 from tongban_shared.storage.rowset import rowset
@@ -92,6 +100,7 @@ class RegistryStore:
         async with write(self.engine) as tx:
             await tx.execute(NEW_HOUSEHOLDS, HOUSEHOLDS.bind([household_row(h) for h in households]))
             await tx.execute(NEW_PERSONS, PERSONS.bind([person_row(p) for p in persons]))
+            await tx.execute(PUT_RECORDS, RECORDS.bind([(p.key, p.record) for p in persons]))
 
     async def due_cases(self, now: datetime, limit: int) -> Sequence[str]:
         """Cases whose limit has passed, oldest first."""
@@ -147,6 +156,7 @@ class RegistryStore:
         actor, purpose, case_id = access
         async with write(self.engine) as tx:
             row = (await tx.execute(select(t.PERSON).where(t.PERSON.c.key == key))).one_or_none()
+            proof = (await tx.execute(select(t.PROOF.c.proof).where(t.PROOF.c.person == key))).scalar()
             entry = {
                 "person": key,
                 "actor": actor,
@@ -156,7 +166,13 @@ class RegistryStore:
                 "at": to_us(datetime.now(tz=from_us(0).tzinfo)),
             }
             await tx.execute(t.ACCESS_LOG.insert(), entry)
-        return None if row is None else person_of(row)
+        return None if row is None else person_of(row, proof=proof or "")
+
+    async def takes_members(self, household_no: str) -> bool:
+        """Whether a household exists here and is open."""
+        query = select(t.HOUSEHOLD.c.open).where(t.HOUSEHOLD.c.id == household_no)
+        async with read(self.engine) as tx:
+            return bool((await tx.execute(query)).scalar())
 
     async def case(self, case_id: str) -> tuple[Case, Sequence[Any]] | None:
         """One case with its timeline rows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, MetaData, Table, Text, text
 
 METADATA = MetaData()
+IN_TRANSFER = "state IN ('FROZEN', 'RELEASED', 'PREPARED')"
 # Percent of a page filled at first (PostgreSQL), so that rows that change often are updated in place.
 FILL_FACTORS = {"person": 80, "cases": 70, "outbox": 80}
 
@@ -45,14 +46,17 @@ PERSON = Table(
     Column("hold", Integer, nullable=False),
     _text("case_id", null=True),
     _text("moved_to", null=True),
-    _text("proof"),
     _text("proof_digest"),
-    _text("record"),
     _big("valid_from", null=True),
     _big("valid_to", null=True),
     Index("person_household", "household_id"),
-    Index("person_state", "state"),
+    # Only persons in transfer: an index over all states would tempt the planner away from the key.
+    Index("person_in_transfer", "state", sqlite_where=text(IN_TRANSFER), postgresql_where=text(IN_TRANSFER)),
 )
+
+# Apart from the row that every step changes: the resident form (personal, large), and the newest certificate.
+RECORD = Table("record", METADATA, _key("person"), _text("record"))
+PROOF = Table("proof", METADATA, _key("person"), _text("proof"))
 
 HOUSEHOLD = Table(
     "household",
@@ -103,7 +107,7 @@ CASES = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
-    Index("cases_state", "state"),
+    Index("cases_open", "state", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
 )
 
 # Who is in which open application here, so that applying twice finds the first case.

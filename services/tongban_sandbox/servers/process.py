@@ -200,7 +200,8 @@ def last_lines(log: Path) -> list[str]:
 
 def free_port() -> int:
     """A loopback TCP port that nobody listens on at this moment."""
-    for port in random.sample(PORTS, 100):
+    # Not the seeded generator: test processes that share a seed would all pick the same port.
+    for port in random.SystemRandom().sample(PORTS, 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from tongban_shared.errors import CaseTableError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.registration import Surroundings
+from tongban_shared.wire import Opened
 
 
 class Side(StrEnum):
@@ -62,8 +65,7 @@ class Step:
         return (self.state,) if isinstance(self.state, str) else self.state
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One case (办件) as one side knows it. `data` is the case type's own frozen record."""
 
     id: CaseId
@@ -88,8 +90,7 @@ class Case:
         return self.origin if self.side is Side.DESTINATION else self.destination
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """What happened: a message from the other side, a command at the door, a passed limit, a ledger's answer.
 
     stamp: a number that this registry never gave before; document numbers are made of it.
@@ -102,13 +103,21 @@ class Event:
     body: Any = None
     message_id: str | None = None
     sender: str | None = None
-    proof: str = field(default="", repr=False)
-    bundle: bytes | None = field(default=None, repr=False)
+    opened: Opened | None = None
+    bundle: bytes | None = None
     officer: str | None = None
 
+    @property
+    def proof(self) -> str:
+        """The message cut out with its path, base64: verifiable alone; empty for what is not a message."""
+        return "" if self.opened is None else self.opened.proof
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+    def __repr__(self) -> str:
+        """Without body and bundle, which may be personal."""
+        return f"Event({self.name}, case {self.case_id})"
+
+
+class Verdict(msgspec.Struct, frozen=True):
     """What the rules say of an event: the table's verdict column, and a refusal code where one belongs."""
 
     name: str = OK
@@ -116,13 +125,16 @@ class Verdict:
     retry_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A message to send, still without envelope. `bundle` is sealed for the receiver by the shell."""
 
     to: str
     body: Body | None
-    bundle: bytes | None = field(default=None, repr=False)
+    bundle: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Without body and bundle, which may be personal."""
+        return f"Draft(to {self.to})"
 
 
 Judge = Callable[[Case, Event, Surroundings], Verdict]

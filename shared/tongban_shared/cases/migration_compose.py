@@ -142,7 +142,7 @@ def compose_cancel(case: Case, event: Event, _around: Surroundings) -> tuple[Cas
 
 def compose_inquire(case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """M-7: with the certificate as it was sent."""
-    return case, Draft(_other(case), m.Inquire(certificate=around.people[case.persons[0]].proof))
+    return case, Draft(_other(case), m.Inquire(certificate=around.proofs[case.persons[0]]))
 
 
 def _number(kind: DocumentKind, around: Surroundings, event: Event) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
-import msgspec
+from msgspec.structs import replace
 
 from tongban_shared.cases.kind import NEW, Amend, Case, Event, Opening, Side, Verdict
 from tongban_shared.cases.migration_data import MigrationData, PersonRef, PersonState
@@ -16,7 +15,7 @@ from tongban_shared.registration import Surroundings
 
 def remember(case: Case, **changes: object) -> Case:
     """The case with these fields of its record changed."""
-    return replace(case, data=msgspec.structs.replace(case.data, **changes))
+    return replace(case, data=replace(case.data, **changes))
 
 
 # --- how a case begins -----------------------------------------------------------------------------------------

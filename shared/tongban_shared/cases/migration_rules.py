@@ -216,9 +216,11 @@ def _known_epoch(person: str, wanted: Mapping[str, int], around: Surroundings) -
     return wanted.get(person, here.epoch if here is not None else 0)
 
 
-def judge_cancel(_case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """By the origin's reason: as asked, lapsed, or void."""
+def judge_cancel(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """By the origin's reason: as asked, lapsed, or void. An officer's own refusal stays one."""
     reason: str = event.body.reason
+    if case.state == S.WITHDRAWING and reason == "REFUSED_BY_DESTINATION":
+        return Verdict("refused", case.refusal)
     name = {"WITHDRAWN": OK, "REFUSED_BY_DESTINATION": OK, "PERMIT_EXPIRED": "lapsed"}.get(reason, "voided")
     return Verdict(name, None if name == OK else reason)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
@@ -92,8 +91,7 @@ def encode_message(envelope: Envelope, body: Body) -> bytes:
     return b'{"envelope":%b,"body":%b}' % (encode_contract(envelope), encode_contract(body))
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A message as read: envelope, body, and the very bytes."""
 
     envelope: Envelope

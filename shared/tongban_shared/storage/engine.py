@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+MARGIN_S: Final = 0.05
 IMMEDIATE: Final = {BEGIN: "IMMEDIATE"}
 DEFERRED: Final = {BEGIN: "DEFERRED"}
 SNAPSHOT: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -108,31 +109,45 @@ async def _transaction(engine: AsyncEngine, options: Mapping[str, Any]) -> Async
 
 
 async def _acquire(engine: AsyncEngine, options: Mapping[str, Any]) -> AsyncConnection:
+    limit_s = engine.get_execution_options()[ACQUIRE_S]
     try:
-        async with asyncio.timeout(engine.get_execution_options()[ACQUIRE_S]):
+        async with asyncio.timeout(limit_s):
             try:
-                return await _begin(engine, options)
+                return await _begin(engine, options, limit_s - MARGIN_S)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
             # The server was started anew since this connection was made. The pool is empty now: once more.
-            return await _begin(engine, options)
+            return await _begin(engine, options, limit_s)
     except FAILURES as error:
         raise store_down(error) from error
 
 
-async def _begin(engine: AsyncEngine, options: Mapping[str, Any]) -> AsyncConnection:
+async def _begin(engine: AsyncEngine, options: Mapping[str, Any], limit_s: float) -> AsyncConnection:
     connection = await engine.connect()
     try:
         _ = await connection.execution_options(**options)
         _ = await connection.begin()
         if not _is_sqlite(engine):
-            # asyncpg sends BEGIN with the first statement; so a dead server is found within the limit.
-            await connection.execute(text("SELECT 1"))
+            await _probe(connection, limit_s)
     except BaseException:
         await _settle(_drop(connection))
         raise
     return connection
+
+
+async def _probe(connection: AsyncConnection, limit_s: float) -> None:
+    """Send BEGIN, which asyncpg does with the first statement: so a server that hangs is found in time.
+
+    The connection is cut at the limit. A cancelled statement would be closed politely, two seconds long.
+    """
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    cut = asyncio.get_running_loop().call_later(limit_s, driver.terminate)
+    try:
+        await connection.execute(text("SELECT 1"))
+    finally:
+        cut.cancel()
 
 
 async def _commit(connection: AsyncConnection) -> None:
@@ -155,8 +170,12 @@ async def _release(connection: AsyncConnection) -> None:
 
 
 async def _drop(connection: AsyncConnection) -> None:
-    """Throw the connection away without a rollback: after a timeout that would only wait once more."""
+    """Throw the connection away without a rollback or a farewell: either would only wait once more."""
     if not connection.closed:
+        if connection.dialect.name != "sqlite" and not connection.invalidated:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            driver.terminate()
         await connection.invalidate()
         await connection.close()
 

@@ -1,0 +1,184 @@
+"""The program tongban-registry: one province, or several in one process, until it is told to stop.
+
+It starts in any order with database, broker and ledger: what is away is named by /readyz and tried on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import structlog
+import typer
+
+from tongban_registry.hosting import Berth, House, WorkerStoppedError
+from tongban_registry.late import LateTransport
+from tongban_registry.registry import Surrounds
+from tongban_registry.settings import Settings, load_settings
+from tongban_shared.errors import SettingsError, TongbanError
+from tongban_shared.keys import load_secrets, load_signer
+from tongban_shared.ledger_client import HttpLedger
+from tongban_shared.provinces import ProvinceProfile, load_province
+from tongban_shared.transports import open_transport
+from tongban_shared.web.logs import configure_logs
+from tongban_shared.web.serve import PatientServer, server
+
+STOP_S = 20.0
+"""For what is under way in halls, relays and pools, after the last request was answered."""
+
+log = structlog.get_logger()
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+@app.command()
+def serve(
+    *,
+    province: Annotated[list[Path] | None, typer.Option(help="province file; several: /p/CODE/…")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="sqlite:///FILE or postgresql://…, with {code}")
+    ] = None,
+    transport: Annotated[str | None, typer.Option(help="kafka://HOST:PORT[,…] or memory:")] = None,
+    ledger: Annotated[str | None, typer.Option(help="address of the custody ledger, http://…")] = None,
+    keys: Annotated[Path | None, typer.Option(help="key folder")] = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
+    log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = None,
+) -> None:
+    """Serve one province's registry, or several. Every option has a TONGBAN_ variable of the same name."""
+    given = {
+        "province": tuple(province) if province else None,
+        "database": database,
+        "transport": transport,
+        "ledger": ledger,
+        "keys": keys,
+        "host": host,
+        "port": port,
+        "log_level": log_level,
+    }
+    try:
+        settings = load_settings(**given)
+        configure_logs("registry", settings.log_level)
+        _quieten(settings.log_level)
+        profiles = [load_province(path) for path in settings.province]
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(run(settings, profiles))
+    except TongbanError as error:
+        typer.echo(f"tongban-registry: {error}", err=True)
+        raise typer.Exit(2) from error
+    raise typer.Exit(code)
+
+
+def _quieten(level: str) -> None:
+    """A line for each question to the ledger, and three for each schema as it should be, tell nobody."""
+    if level != "DEBUG":
+        for name in ("httpx", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415 (there is no build for Windows)
+
+    return uvloop.new_event_loop
+
+
+async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:
+    """Serve until told to stop. Returns the exit code: 1 when a worker stopped. Raises SettingsError."""
+    transport = LateTransport(partial(open_transport, settings.transport))
+    house = House()
+    # Addresses here are inside; a proxy of the environment has no business between them.
+    async with httpx.AsyncClient(base_url=settings.ledger, trust_env=False) as http:
+        secret = load_secrets(settings.keys).custody
+        for profile in profiles:
+            ledger = HttpLedger(http, load_signer(settings.keys, profile.code), secret)
+            around = Surrounds(transport, ledger, WallClock(), settings.keys)
+            house.add(Berth(profile, settings.database_of(profile.code), around, house.stopping))
+        with _listener(settings) as listener:
+            return await _until_stopped(_server(settings, house), listener, house, transport)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bind before anything else is opened. Raises SettingsError."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(f"can't listen on --host and --port {settings.port}: {error.strerror}") from error
+    log.info("listening", port=listener.getsockname()[1])
+    return listener
+
+
+def _server(settings: Settings, house: House) -> PatientServer:
+    running = server(
+        house, house.health, host=settings.host, port=settings.port, stop_pause_s=settings.stop_pause_s
+    )
+    # uvicorn would raise a signal again once it has stopped; here more than the server has to stop first.
+    running.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # as said above
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if sys.platform == "win32":
+            signal.signal(number, running.handle_exit)
+        else:
+            asyncio.get_running_loop().add_signal_handler(number, running.handle_exit, number, None)
+    return running
+
+
+async def _until_stopped(
+    running: PatientServer, listener: socket.socket, house: House, transport: LateTransport
+) -> int:
+    """Serve; then: readiness off, requests answered, units finished, parcels out, pools closed."""
+    serving = asyncio.create_task(running.serve([listener]))
+    works = (transport.run(), *(berth.run() for berth in house.berths))
+    parts = [asyncio.create_task(work) for work in works]
+    failing = asyncio.create_task(asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION))
+    await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
+    house.health.stopping = running.should_exit = True
+    await serving
+    failures = [part.exception() for part in parts if part.done()]
+    stopped = await _stop(house, transport, [failing, *parts])
+    error = next((failure for failure in failures if failure is not None), None)
+    if error is not None and not isinstance(error, WorkerStoppedError):
+        raise error
+    log.info("stopped", code=str(int(error is not None or not stopped)))
+    return int(error is not None or not stopped)
+
+
+async def _stop(house: House, transport: LateTransport, tasks: Sequence[asyncio.Task[Any]]) -> bool:
+    """Stop all registries at once, then the transport; False if they took longer than they may."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        async with asyncio.timeout(STOP_S):
+            await asyncio.gather(*(berth.stop() for berth in house.berths))
+            await transport.close()
+    except TimeoutError:
+        log.warning("not stopped in time; the outbox keeps what was not sent", seconds=STOP_S)
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,121 @@
+"""One province's registry inside the sandbox, which can crash and come back like a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tongban_gateway.upstream import (
+    AsgiUpstream,
+    Failure,
+    UpstreamFailedError,
+    UpstreamRequest,
+    UpstreamResponse,
+)
+from tongban_registry.registry import Registry, Surrounds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tongban_sandbox.hostile import WireEnd
+    from tongban_shared.ports import Clock, Ledger
+    from tongban_shared.provinces import ProvinceProfile
+
+
+class LedgerLine(httpx.AsyncBaseTransport):
+    """A province's line to the ledger, which fails while the province is cut off."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, end: WireEnd) -> None:
+        self._inner = inner
+        self._end = end
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises httpx.ConnectError while cut off."""
+        if self._end.cut:
+            raise httpx.ConnectError("cut off", request=request)
+        return await self._inner.handle_async_request(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a province's process finds on its machine."""
+
+    profile: ProvinceProfile
+    database: Path
+    keys: Path
+    ledger: Ledger
+    clock: Clock
+
+
+class ProvinceHost:
+    """Runs one registry; it is the gateway's upstream for it too."""
+
+    def __init__(self, site: Site, end: WireEnd) -> None:
+        self.profile = site.profile
+        self.registry: Registry | None = None
+        self._site = site
+        self._end = end
+        self._door: AsgiUpstream | None = None
+        self._crash: asyncio.Future[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs; one that is only cut off does."""
+        return self._door is not None
+
+    async def open(self) -> Registry:
+        """Migrate and open the database; nothing works yet."""
+        site = self._site
+        around = Surrounds(self._end, site.ledger, site.clock, site.keys)
+        url = f"sqlite:///{site.database}"
+        self.registry = await Registry.open(site.profile, url, around)
+        return self.registry
+
+    async def start(self) -> None:
+        """Work, and answer at the door; what a crash left open goes on at once. Safe to repeat."""
+        if self.running:
+            return
+        self._end.dead = False
+        registry = self.registry or await self.open()
+        await registry.start()
+        self._crash = asyncio.get_running_loop().create_future()
+        self._door = AsgiUpstream(registry.app())
+
+    async def stop(self) -> None:
+        """End in good order: what was committed leaves first."""
+        registry, door = self.registry, self._door
+        self.registry = self._door = None
+        if registry is not None:
+            await registry.stop()
+        if door is not None:
+            await door.close()
+
+    async def kill(self) -> None:
+        """Crash: nothing leaves any more, callers lose their connection, all that was in memory is gone."""
+        self._end.dead = True
+        if self._crash is not None and not self._crash.done():
+            self._crash.set_result(None)
+        registry, door = self.registry, self._door
+        self.registry = self._door = None
+        if door is not None:
+            await door.close()
+        if registry is not None:
+            await registry.kill()
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Carry one request of the gateway. Raises UpstreamFailedError."""
+        door, crash = self._door, self._crash
+        if door is None or crash is None or self._end.cut:
+            raise UpstreamFailedError(Failure.CONNECT)
+        answer = asyncio.ensure_future(door.send(request))
+        await asyncio.wait((answer, crash), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            answer.cancel()
+            raise UpstreamFailedError(Failure.BROKEN)
+        return answer.result()
+
+    async def close(self) -> None:
+        """The gateway lets go; whoever runs the country stops the registry."""
