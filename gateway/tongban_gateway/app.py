@@ -21,6 +21,7 @@ from tongban_gateway.routing import (
     ByPerson,
     destination,
     destination_of_case,
+    destination_of_task,
     destination_of_verification,
     person_of,
 )
@@ -32,7 +33,6 @@ from tongban_shared.keys import KeyDirectory, Secrets
 from tongban_shared.ports import Clock, Ledger
 from tongban_shared.provinces import ProvinceProfile
 from tongban_shared.web.guard import BODY_SIZE_BYTES_MAX, AsgiApp, Guard, Receive, Scope, Send, send_answer
-from tongban_shared.web.handlers import LastResort
 from tongban_shared.web.health import Check, Health, add_health_routes
 from tongban_shared.web.install import install, new_app
 from tongban_shared.web.problems import Answer, problem_for
@@ -112,6 +112,9 @@ class Gateway:
                 return await self._people.look_up(person_of(request.body, today), request)
             case ByBody.PERSON:
                 return await self._people.send_to_holder(person_of(request.body, today), request)
+            case ByBody.TASK:
+                province = destination_of_task(request.target.decode("latin-1"), request.body)
+                return to_caller(await self._forwarder.forward(province, request))
             case ByBody.VERIFICATION:
                 issuer = destination_of_verification(request.body)
                 return to_caller(await self._forwarder.forward(issuer, request))
@@ -130,17 +133,13 @@ def _ledger_check(ledger: Ledger) -> Check:
     return check
 
 
-class GatewayApp:
+class GatewayApp(Guard):
     """The whole, guard outside. `health.stopping` takes it out of service before it stops."""
 
-    def __init__(self, app: Guard, health: Health, forwarder: Forwarder) -> None:
-        self._app = app
+    def __init__(self, app: AsgiApp, health: Health, forwarder: Forwarder, size_bytes_max: int) -> None:
+        super().__init__(app, body_size_bytes_max=size_bytes_max)
         self.health = health
         self.forwarder = forwarder
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        await self._app(scope, receive, send)
 
 
 def create_app(
@@ -158,9 +157,8 @@ def create_app(
     forwarder = Forwarder(directory, upstreams, clock=chosen.clock, monitor=monitor, patience=chosen.patience)
     people = People(forwarder, ledger, secrets.person, clock=chosen.clock, monitor=monitor)
     local = _local_app(forwarder, health, chosen)
-    inner = LastResort(Gateway(forwarder, people, local, chosen))
-    guard = Guard(inner, body_size_bytes_max=chosen.body_size_bytes_max)
-    return GatewayApp(guard, health, forwarder)
+    inner = Gateway(forwarder, people, local, chosen)
+    return GatewayApp(inner, health, forwarder, chosen.body_size_bytes_max)
 
 
 def _local_app(forwarder: Forwarder, health: Health, options: Options) -> FastAPI:

@@ -83,6 +83,10 @@ class Breaker:
         elif self._state is BreakerState.CLOSED and self._failures >= self._policy.failures_max:
             self._open(now_s)
 
+    def abandoned(self) -> None:
+        """A request ended without telling anything of the province; if it was the trial, another may go."""
+        self._trial_since_s = None
+
     def _open(self, now_s: float) -> None:
         self._state = BreakerState.OPEN
         self._until_s = now_s + self._open_s

@@ -17,9 +17,10 @@ from tongban_gateway.forward import Forwarder, ProvinceAwayError
 from tongban_gateway.upstream import UpstreamRequest
 from tongban_shared.errors import RefusedError, TongbanError
 from tongban_shared.ids import Province
-from tongban_shared.web.problems import Headers
+from tongban_shared.web.problems import PROBLEMS, Headers
 
 LIMIT_MAX = 200
+AGE = "_age_s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Voice:
     body: dict[str, Any] | None
     reason: str | None = None
     since: str | None = None
+    refused: RefusedError | None = None
 
 
 class FanOut:
@@ -46,7 +48,11 @@ class FanOut:
                 group.create_task(self._ask_one(province, target, headers))
                 for province, target in sorted(targets.items())
             ]
-        return [task.result() for task in asked]
+        voices = [task.result() for task in asked]
+        if voices and all(voice.refused for voice in voices):
+            # The question itself is wrong: all say so, and one of them is enough.
+            raise voices[0].refused or RefusedError("INPUT_INVALID")
+        return voices
 
     async def _ask_one(self, province: Province, target: bytes, headers: Headers) -> Voice:
         timeout_s = self._forwarder.patience.fan_out_timeout_s
@@ -58,10 +64,13 @@ class FanOut:
             return Voice(province, None, away.code, since)
         except TongbanError as error:
             return Voice(province, None, error.code)
-        if answer.status != HTTPStatus.OK:
-            return Voice(province, None, _code(answer.body) or f"HTTP_{answer.status}")
         body = _object(answer.body)
-        return Voice(province, body, None if body is not None else "BAD_ANSWER")
+        if answer.status == HTTPStatus.OK:
+            return Voice(province, body, None if body is not None else "BAD_ANSWER")
+        code, detail = (str((body or {}).get(name, "")) for name in ("code", "detail"))
+        client_fault = answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and code in PROBLEMS
+        refused = RefusedError(code, detail) if client_fault else None
+        return Voice(province, None, code or f"HTTP_{answer.status}", refused=refused)
 
     async def summary(self, path: bytes, query: Mapping[str, str], headers: Headers) -> dict[str, Any]:
         """One row a province, and the sums of what is a number in all rows."""
@@ -101,7 +110,10 @@ class FanOut:
     def gathered(self, voices: list[Voice]) -> dict[str, Any]:
         """All entries, each with its province, and who could not be asked."""
         return {
-            "items": [_stamped(item, v.province) for v in voices if v.body for item in _items(v.body)],
+            "items": sorted(
+                (_stamped(item, v.province) for v in voices if v.body for item in _items(v.body)),
+                key=_overdue_first,
+            ),
             "next": _write_cursor(voices),
             "unreachable": _unreachable(voices),
         }
@@ -118,11 +130,6 @@ def _object(body: bytes) -> dict[str, Any] | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return decoded if isinstance(decoded, dict) else None
-
-
-def _code(body: bytes) -> str | None:
-    code = (_object(body) or {}).get("code")
-    return code if isinstance(code, str) else None
 
 
 def _flat(body: dict[str, Any]) -> dict[str, Any]:
@@ -145,14 +152,28 @@ def _unreachable(voices: Iterable[Voice]) -> list[dict[str, Any]]:
     return [{"province": voice.province, "reason": voice.reason, "since": voice.since} for voice in away]
 
 
-def _totals(rows: list[dict[str, Any]]) -> dict[str, int | float]:
-    """Sums over the provinces that answered, of each number that one of them gives."""
-    totals: dict[str, int | float] = {}
+def _totals(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Over the provinces that answered: sums of counts, also of nested ones; of ages the highest."""
+    totals: dict[str, Any] = {}
     for row in rows:
         for name, value in row.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                totals[name] = totals.get(name, 0) + value
+            before = totals.get(name)
+            if isinstance(value, dict) and isinstance(before, dict | None):
+                nested = _totals((before or {}, value))
+                totals.update({name: nested} if nested else {})
+            elif _is_number(value) and (before is None or _is_number(before)):
+                totals[name] = max(before or 0, value) if name.endswith(AGE) else (before or 0) + value
     return totals
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _overdue_first(item: object) -> tuple[bool, str]:
+    """As each province sorts its own list; entries that have no such thing keep their place."""
+    entry = item if isinstance(item, dict) else {}
+    return not entry.get("overdue", False), str(entry.get("due_at") or "")
 
 
 def _limit(limit: str | None) -> int:

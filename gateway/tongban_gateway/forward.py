@@ -151,7 +151,9 @@ class Forwarder:
             answer = await lane.upstream.send(request)
         except UpstreamFailedError as error:
             # All places taken says nothing of the province: each of those requests will tell for itself.
-            if error.failure is not Failure.BUSY:
+            if error.failure is Failure.BUSY:
+                lane.breaker.abandoned()
+            else:
                 self._note_failure(lane)
             raise
         if lane.breaker.failing_since_s is not None:

@@ -18,7 +18,8 @@ from tongban_shared.catalogue import Catalogue, as_public
 from tongban_shared.errors import UnknownProvinceError
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.keys import KeyDirectory
-from tongban_shared.web.problems import Headers
+from tongban_shared.web.handlers import as_response
+from tongban_shared.web.problems import Headers, problem
 from tongban_shared.web.trace import traceparent
 
 _ASKING_HEADERS = PASSED_ON - {b"content-type", b"idempotency-key", b"if-match", b"if-none-match", b"prefer"}
@@ -119,17 +120,19 @@ def country_routes(fan_out: FanOut) -> APIRouter:
     async def custody(request: Request) -> Response:
         return JSONResponse(await fan_out.summary(b"/v1/ops/custody", *_question(request)))
 
-    @router.get("/v1/ops/cases", summary="Cases of all provinces")
+    @router.get("/v1/ops/cases", summary="Cases of all provinces, overdue first within a page")
     async def cases(request: Request) -> Response:
         return await _page(fan_out, b"/v1/ops/cases", request)
+
+    @router.get("/v1/me/access-log", include_in_schema=False)
+    async def access_log() -> Response:
+        answer = as_response(problem("METHOD_NOT_ALLOWED", detail="POST it: no id number stands in a URL"))
+        answer.headers["allow"] = "POST"
+        return answer
 
     @router.get("/v1/ops/quarantine", summary="Messages that no province could take")
     async def quarantine(request: Request) -> Response:
         return await _page(fan_out, b"/v1/ops/quarantine", request)
-
-    @router.get("/v1/me/access-log", tags=["people"], summary="Who looked at my data, in all provinces")
-    async def access_log(request: Request) -> Response:
-        return await _page(fan_out, b"/v1/me/access-log", request)
 
     @router.get("/v1/ops/cases/{case_id}/messages", summary="The signed hops of a case, from all its parties")
     async def messages(case_id: str, request: Request) -> Response:

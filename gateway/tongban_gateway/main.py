@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,10 +58,12 @@ def upstreams_of(
     strangers = sorted(directory.addresses.keys() - profiles.keys())
     if strangers:
         raise SettingsError(f"no province file for {', '.join(strangers)}")
-    return {
-        province: AnyAddress([_pool(url, directory.client) for url in urls])
-        for province, urls in directory.addresses.items()
-    }
+    return {province: _way(urls, directory.client) for province, urls in directory.addresses.items()}
+
+
+def _way(urls: Sequence[str], client: Client) -> Upstream:
+    pools = [_pool(url, client) for url in urls]
+    return pools[0] if len(pools) == 1 else AnyAddress(pools)
 
 
 def _pool(url: str, client: Client) -> Upstream:

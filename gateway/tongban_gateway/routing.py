@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import parse_qs
 
@@ -22,6 +23,7 @@ from tongban_shared.ids import Province
 from tongban_shared.web.problems import FieldRefusedError
 
 LICENCE_ROOT = "1.2.156.3005.2."
+CASE_IDS_MAX = 10_000
 FORWARDED_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 T = TypeVar("T")
@@ -36,6 +38,7 @@ class ByBody(Enum):
     CASE = "case"
     LOOKUP = "lookup"
     PERSON = "person"
+    TASK = "task"
     VERIFICATION = "verification"
 
 
@@ -68,20 +71,25 @@ def _cases(method: str, rest: Sequence[str], query: bytes) -> Destination:
     """A case is answered where it was accepted; `?province=` reaches the mirror of another party to it."""
     if not rest:
         return ByBody.CASE if method == "POST" else None
-    case_id = ids.case_id(rest[0])
+    accepting = _accepting_province(rest[0])
     if not all(_STEP.fullmatch(step) for step in rest[1:]):
         return None
-    return _asked_province(query) or ids.province_of_case(case_id)
+    return _asked_province(query) or accepting
+
+
+@lru_cache(maxsize=CASE_IDS_MAX)
+def _accepting_province(raw: str) -> Province:
+    """A case is asked for many times, and what its number says never changes. Raises CaseIdError."""
+    return ids.province_of_case(ids.case_id(raw))
 
 
 def _tasks(method: str, rest: Sequence[str], query: bytes) -> Destination:
-    """A list names its province, or an office in it; a task's number begins with its province."""
+    """A list names its province, or an office in it; a task is where the office is that the body names."""
     asked = _asked_province(query)
     match rest:
-        case [number] if _TOKEN.fullmatch(number):
-            return asked or _leading_province(number, "TASK_UNKNOWN")
-        case [number, step] if _TOKEN.fullmatch(number) and _STEP.fullmatch(step):
-            return asked or _leading_province(number, "TASK_UNKNOWN")
+        case [number, step] if _STEP.fullmatch(step):
+            _leading_province(number, "TASK_UNKNOWN")
+            return asked or ByBody.TASK
         case [_, *_]:
             return None
     if asked is None and method == "GET":
@@ -137,9 +145,13 @@ def _ops(method: str, rest: Sequence[str], query: bytes) -> Destination:
 
 
 def _me(method: str, rest: Sequence[str], query: bytes) -> Destination:
-    """A person's own access log stands in every province that looked; gathered unless one is named."""
-    del method
-    return _asked_province(query) if rest == ["access-log"] else None
+    """A person's access log: the holder's, or that of a province that is named because it once was.
+
+    Not gathered from all: each would learn the number of somebody who never was there.
+    """
+    if method != "POST" or rest != ["access-log"]:
+        return None
+    return _asked_province(query) or ByBody.PERSON
 
 
 _RULES: dict[str, Callable[[str, Sequence[str], bytes], Destination]] = {
@@ -202,6 +214,10 @@ class _NewCase(msgspec.Struct):
     destination: _Place | None = None
 
 
+class _TaskAct(msgspec.Struct):
+    org: str | None = None
+
+
 class _Document(msgspec.Struct):
     licence_id: str | None = None
 
@@ -214,6 +230,7 @@ class _Verification(msgspec.Struct):
 
 _read_case = msgspec.json.Decoder(_NewCase).decode
 _read_lookup = msgspec.json.Decoder(_Applicant).decode
+_read_task_act = msgspec.json.Decoder(_TaskAct).decode
 _read_verification = msgspec.json.Decoder(_Verification).decode
 
 
@@ -235,6 +252,15 @@ def destination_of_case(body: bytes, catalogue: Catalogue, today: date) -> Provi
 def person_of(body: bytes, today: date) -> ByPerson:
     """Tell whose holder is asked. Raises BadInputError."""
     return _person(_decoded(_read_lookup, body), "body.id_number", today)
+
+
+def destination_of_task(path: str, body: bytes) -> Province:
+    """Tell whose officer acts: both parties to a case have tasks under its number. Raises BadInputError.
+
+    The office in the body tells; without one it is the accepting province, which the number begins with.
+    """
+    org = _decoded(_read_task_act, body).org if body else None
+    return ids.province(ids.org_code(org)[:2] if org is not None else path.split("/")[3][:2])
 
 
 def destination_of_verification(body: bytes) -> Province:

@@ -196,12 +196,20 @@ class AsgiUpstream:
         call = _Call(request)
         task = asyncio.get_running_loop().create_task(self._serve(call))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return await call.answered()
 
     async def _serve(self, call: _Call) -> None:
-        await self._app(call.scope(), call.receive, call.send)
-        call.ended()
+        try:
+            await self._app(call.scope(), call.receive, call.send)
+        finally:
+            call.ended()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Taken, so that nothing writes its text, which may hold what was sent, into a log.
+            task.exception()
 
     async def close(self) -> None:
         for task in tuple(self._running):

@@ -85,7 +85,8 @@ def open_records(office: Office, records: Iterable[Record]) -> Batch:
     """Open every parcel of a poll. A bad message spoils itself, never its parcel."""
     batch = Batch()
     for record in records:
-        batch.positions[record.family] = Position(record.log_id, record.position + 1)
+        if record.log_id:  # a replay from quarantine stands in no log
+            batch.positions[record.family] = Position(record.log_id, record.position + 1)
         for found in office.opener.open(record.data):
             if isinstance(found, Refused):
                 _refuse(batch, found)

@@ -31,6 +31,7 @@ from tongban_shared.web.problems import problem
 
 if TYPE_CHECKING:
     from tongban_registry.inbox import Hall
+    from tongban_registry.tasks_http import Desk
     from tongban_shared.cases.kind import Case
     from tongban_shared.registration import Person
 
@@ -48,7 +49,7 @@ PUBLIC_STATE = {
 }
 
 
-def case_routes(hall: Hall, door: Door) -> APIRouter:
+def case_routes(hall: Hall, door: Door, desk: Desk) -> APIRouter:
     """Applications, cases, and what people do to them."""
     router = APIRouter(tags=["cases"])
 
@@ -89,6 +90,7 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
         body = Decision(given.outcome, given.reason_code, given.note)
         who = officer or given.officer or "officer"
         command = Command("decision", body=body, case_id=checked_case_id(case_id), officer=who)
+        await desk.check(checked_case_id(case_id), who)
         return await _put(hall, command, (request, key))
 
     return router

@@ -6,9 +6,8 @@ A cursor is a place in the order, not a number of entries, so a page never skips
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,27 +18,14 @@ from tongban_shared.errors import RefusedError
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from tongban_registry.storage.report_sql import Place
+    from tongban_registry.storage.reports import Page
+
 LIMIT_MAX = 200
 INTEGER_MAX = 2**63 - 1
 JSON = "application/json"
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=500)]
-Place = tuple[int | str, ...]
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows of one page, and the place after which the next one begins, if there is one."""
-
-    rows: Sequence[Any]
-    last: Place | None = None
-
-
-def page_of(rows: Sequence[Row], limit: int, place: Callable[[Row], Place]) -> Page:
-    """Cut `limit` + 1 rows, read to see whether there are more, down to a page."""
-    shown = rows[:limit]
-    return Page(shown, place(shown[-1]) if len(rows) > limit else None)
 
 
 def cursor_of(place: Place) -> str:
@@ -47,7 +33,7 @@ def cursor_of(place: Place) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode("ascii").rstrip("=")
 
 
-def place_in(cursor: str | None, *kinds: type[int] | type[str]) -> Place | None:
+def place_in(cursor: str | None, *kinds: type[int | str]) -> Place | None:
     """The place in a cursor, of values of these kinds. Raises RefusedError(CURSOR_INVALID)."""
     if cursor is None:
         return None
@@ -71,5 +57,7 @@ def listed(request: Request, page: Page, items: Iterable[dict[str, Any]]) -> Res
     body = msgspec.json.encode({"items": list(items), "next": following})
     if following is None:
         return Response(body, media_type=JSON)
-    query = urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "cursor"), ("cursor", following)])
+    query = urlencode(
+        [*((k, v) for k, v in request.query_params.multi_items() if k != "cursor"), ("cursor", following)]
+    )
     return Response(body, media_type=JSON, headers={"Link": f'<{request.url.path}?{query}>; rel="next"'})

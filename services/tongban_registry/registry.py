@@ -6,19 +6,27 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tongban_registry.asker import Asker
 from tongban_registry.commands import Command
 from tongban_registry.door import Door
-from tongban_registry.health import MIGRATIONS, VERSION, Vitals, ledger_check
+from tongban_registry.health import MIGRATIONS, VERSION, Vitals, first_reason, ledger_check
 from tongban_registry.http import case_routes, registration_routes
 from tongban_registry.inbox import Committed, Hall
+from tongban_registry.me_http import me_routes
 from tongban_registry.monitor import Meters
 from tongban_registry.office import Office
+from tongban_registry.ops import Contacts, Ops
+from tongban_registry.ops_http import case_list_routes, overview_routes, quarantine_routes
 from tongban_registry.outbox import Relay
+from tongban_registry.pause import Pause, PauseGate
+from tongban_registry.replay import Replays
+from tongban_registry.storage.reports import Reports
 from tongban_registry.storage.store import RegistryStore
+from tongban_registry.tasks_http import Desk, task_routes
 from tongban_registry.timers import run_timers
 from tongban_registry.unit import Ask
 from tongban_shared.catalogue import load_catalogue
@@ -68,6 +76,10 @@ class Registry:
         self._sources: list[asyncio.Task[None]] = []
         self.health: Health | None = None
         self._inlet: Inlet | None = None
+        reports = Reports(store.engine)
+        self.desk = Desk(office, reports)
+        self.pause = Pause(reports)
+        self.contacts = Contacts(office.clock, reports)
         hall.after_commit = self._leave
 
     @classmethod
@@ -89,6 +101,7 @@ class Registry:
 
     async def start(self) -> None:
         """Begin to read, work and send; what a crash left open goes on at once."""
+        await self.pause.load()
         await self.relay.start(self.office.clock.now())
         for case in await self.store.waiting_for_ledger():
             name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
@@ -115,6 +128,8 @@ class Registry:
         """After a commit: parcels go out from memory, questions to the ledger."""
         if committed.sealed is not None:
             await self.relay.send_soon(committed.sealed.parcels())
+            # Whom a receipt goes to has been heard.
+            self.contacts.heard({message.to for message in committed.sealed.messages if not message.seq})
         self.asker.put(committed.asks)
 
     async def stop(self) -> None:
@@ -134,7 +149,7 @@ class Registry:
         await self.store.close()
 
     async def kill(self) -> None:
-        """End as a crash would: nothing more is decided, answered or awaited. For the sandbox and for tests."""
+        """End as a crash would: nothing more is decided, answered or awaited. For sandbox and tests."""
         await _end(self._tasks)
         await self.stop()
 
@@ -156,10 +171,21 @@ class Registry:
         vitals.needed_once("ledger", ledger_check(self._ledger))
         self.health = vitals.health(self.hall.meters.registry)
         add_health_routes(app, self.health)
-        app.include_router(case_routes(self.hall, self.door))
+        app.include_router(case_routes(self.hall, self.door, self.desk))
         app.include_router(registration_routes(self.hall, self.door))
+        app.include_router(task_routes(self.desk))
+        app.include_router(me_routes(self.office, self.door, self.desk.reports))
+        self._add_ops(app, self.health)
+        app.add_middleware(PauseGate, pause=self.pause)
         install(app)
         return app
+
+    def _add_ops(self, app: FastAPI, health: Health) -> None:
+        ops = Ops(self.hall, self.desk, self.pause, self.contacts)
+        ops.ready = partial(first_reason, health)
+        app.include_router(overview_routes(ops))
+        app.include_router(case_list_routes(ops))
+        app.include_router(quarantine_routes(ops, Replays(self.hall, self.desk.reports)))
 
     async def _database(self) -> str | None:
         await self.store.positions()

@@ -1,6 +1,6 @@
 """Applications as people would make them: who, where to, on which ground, with which papers. Drawn, seeded.
 
-What the sandbox draws is marked with a purpose of its own, so that its traffic can be told from guests' cases.
+What the sandbox draws is marked with a purpose of its own, so that it can be told from guests' cases.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ ANY_ADULT = Ground(18, 65)
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One application and how it is to go on. ending: COMPLETED, REFUSED or WITHDRAWN, where it depends on people."""
+    """One application and how it goes on. ending: COMPLETED, REFUSED or WITHDRAWN, where people decide."""
 
     applicant: Resident
     members: Sequence[Resident]
@@ -96,7 +97,7 @@ class Drawer:
             offered = self._profiles[destination].capabilities.migration_types & self._items.keys()
             item = self._items[draw_migration_type(self._random, offered)]
             ground = GROUNDS.get(item.migration_type or "", ANY_ADULT)
-            applicant = self._pool.draw(origin, self._random, lambda one, g=ground: _fits(one, g, today))
+            applicant = self._pool.draw(origin, self._random, partial(_fits, ground, today))
             if applicant is not None:
                 return self._application(applicant, destination, item)
         return None
@@ -147,6 +148,6 @@ class Drawer:
         }
 
 
-def _fits(resident: Resident, ground: Ground, today: date) -> bool:
+def _fits(ground: Ground, today: date, resident: Resident) -> bool:
     right_age = ground.age_min <= resident.age(today) <= ground.age_max
     return right_age and ground.marital in (None, resident.marital_code)

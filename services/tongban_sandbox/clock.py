@@ -1,4 +1,4 @@
-"""The sandbox's clock: the machine's time plus an offset that only grows, so that weeks can pass in a second."""
+"""The sandbox's clock: the machine's time plus an offset that only grows: weeks can pass in a second."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ Result = TypeVar("Result")
 
 @topics_app.command()
 def create(
-    bootstrap: Bootstrap, single_broker: SingleBroker = False, provinces_folder: ProvincesFolder = None
+    *, bootstrap: Bootstrap, single_broker: SingleBroker = False, provinces_folder: ProvincesFolder = None
 ) -> None:
-    """Make the topics that are missing; those that exist stay as they are, and are compared. Safe to repeat."""
+    """Make the topics that are missing; those that exist are left alone and compared. Safe to repeat."""
     wanted = _wanted(provinces_folder, single_broker=single_broker)
     made = _run(create_topics(bootstrap, wanted))
     typer.echo(f"{len(made)} topics made, {len(wanted) - len(made)} were there")
@@ -54,7 +54,7 @@ def create(
 
 @topics_app.command()
 def check(
-    bootstrap: Bootstrap, single_broker: SingleBroker = False, provinces_folder: ProvincesFolder = None
+    *, bootstrap: Bootstrap, single_broker: SingleBroker = False, provinces_folder: ProvincesFolder = None
 ) -> None:
     """Compare live topics with the wanted ones. Exit code 1 when one differs, with what to do."""
     wanted = _wanted(provinces_folder, single_broker=single_broker)

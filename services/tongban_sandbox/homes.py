@@ -1,4 +1,4 @@
-"""Who has how many homes: the claims of all registers, counted set by set. Pure. Source: protocol.md C1, C2, §5.
+"""Who has how many homes: the claims of all registers, set by set. Pure. Source: protocol.md C1, C2, §5.
 
 The checker looks at the registers, never at the cases.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from tongban_shared.ids import Province
 
 
 class Transit(NamedTuple):
@@ -54,7 +56,7 @@ class Homes:
         )
 
 
-def count_homes(registers: Mapping[str, Claims], registered: int) -> Homes:
+def count_homes(registers: Mapping[Province, Claims], registered: int) -> Homes:
     """Count. registered: persons that the custody ledger knows.
 
     One home is one province that claims in HELD or FROZEN; or, where none does, the destination that a
@@ -84,7 +86,7 @@ def _claimed(claims: Iterable[set[str]]) -> tuple[set[str], set[str]]:
     return once, twice
 
 
-def _by_certificate(registers: Mapping[str, Claims], held: set[str]) -> list[set[str]]:
+def _by_certificate(registers: Mapping[Province, Claims], held: set[str]) -> list[set[str]]:
     """Per origin: persons whom nobody claims, and for whom the named destination is prepared."""
     prepared = {
         (province, row.key, row.epoch)

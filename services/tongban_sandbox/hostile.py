@@ -72,7 +72,8 @@ class HostileWire:
             return []
         copies = 2 if random() < faults.duplicate else 1
         return [
-            faults.delay_ms / 1000 * random() + (OVERTAKEN_S_MAX * random() if random() < faults.reorder else 0)
+            faults.delay_ms / 1000 * random()
+            + (OVERTAKEN_S_MAX * random() if random() < faults.reorder else 0)
             for _ in range(copies)
         ]
 
@@ -94,7 +95,7 @@ class HostileWire:
 
 
 class WireEnd:
-    """One province's end of the wire: keeps the promises of ports.Transport. `dead`: its process has crashed."""
+    """One province's end of the wire, as ports.Transport promises. `dead`: its process has crashed."""
 
     def __init__(self, wire: HostileWire, inner: Transport, province: Province) -> None:
         self.dead = False

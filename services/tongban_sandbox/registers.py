@@ -1,4 +1,4 @@
-"""The sandbox's own look into all registers at one moment, past the services: what the checker and the table read.
+"""The sandbox's own look into all registers at one moment, past the services: what checker and table read.
 
 SQLite files only, read-only. A reading never waits for a service and no service waits for it.
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 from tongban_sandbox.homes import Claims, Homes, Transit, count_homes
 from tongban_shared.ids import Province
 
-ENDED = ("COMPLETED", "REFUSED", "WITHDRAWN", "EXPIRED", "VOIDED")
 CLAIMS = "SELECT key FROM person WHERE state IN ('HELD', 'FROZEN')"
 IN_TRANSFER = (
     "SELECT key, epoch, state, moved_to FROM person WHERE state IN ('FROZEN', 'RELEASED', 'PREPARED')"
@@ -30,7 +29,7 @@ OPEN_CASES = (
 NEW_ENDS = (
     "SELECT max(n) OVER (), line.state FROM timeline AS line JOIN cases ON cases.id = line.case_id"
     " WHERE line.n > ? AND cases.side = 'DESTINATION' AND line.event NOT LIKE '%inquire'"
-    f" AND line.state IN {ENDED}"
+    " AND line.state IN ('COMPLETED', 'REFUSED', 'WITHDRAWN', 'EXPIRED', 'VOIDED')"
 )
 PERSONS_REGISTERED = "SELECT count(*) FROM custody"
 
@@ -79,8 +78,8 @@ class Registers:
     def pin(self) -> None:
         """Hold all databases at this moment, until `read` is done. A few ms; call it on the event loop.
 
-        While the loop stands still no message passes between provinces, so the moments, which differ a little,
-        make one consistent cut: nobody is seen arriving who was not seen leaving.
+        While the loop stands still no message passes between provinces, so the moments, which differ a
+        little, make one consistent cut: nobody is seen arriving who was not seen leaving.
         """
         for reader in (*self._readers.values(), self._ledger):
             reader.execute("BEGIN")

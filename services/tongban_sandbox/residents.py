@@ -1,4 +1,4 @@
-"""Synthetic people who live somewhere now, as the registers hold them: whom traffic, stories and guests can use."""
+"""Synthetic people and where they live now, as the registers hold them: for traffic and for guests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 POOL_PER_PROVINCE_MAX = 1_000
 TRIES = 60
 FREE = (
-    "SELECT person.key, person.household_id, record.record FROM person JOIN record ON record.person = person.key"
+    "SELECT person.key, person.household_id, record.record"
+    " FROM person JOIN record ON record.person = person.key"
     " WHERE person.state = 'HELD' AND person.case_id IS NULL AND person.hold = 0 LIMIT ?"
 )
 
@@ -61,6 +62,12 @@ class Resident(msgspec.Struct, frozen=True):
         """Whole years."""
         birthday = (self.birth_date.month, self.birth_date.day)
         return today.year - self.birth_date.year - ((today.month, today.day) < birthday)
+
+    def public(self) -> dict[str, Any]:
+        """As the sandbox shows people to its guests."""
+        shown = msgspec.to_builtins(self)
+        del shown["key"]
+        return {**shown, "synthetic": True}
 
     def as_person(self) -> dict[str, str]:
         """As an application names a person."""

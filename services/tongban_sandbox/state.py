@@ -1,6 +1,6 @@
 """The folder a sandbox lives in: its databases, its keys, what it was seeded with, and who runs it now.
 
-    var/sandbox/NN.db  ledger.db  keys/  world.json  lock      and beside it var/sandbox.json while one runs
+var/sandbox/NN.db  ledger.db  keys/  world.json  lock      and beside it var/sandbox.json while one runs
 """
 
 from __future__ import annotations

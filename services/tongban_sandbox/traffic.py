@@ -1,14 +1,15 @@
 """The sandbox's traffic: people apply, forget papers, withdraw; officers decide. All through the gateway.
 
-Every case it begins comes to an end, also those that a stopped or killed sandbox left open. Cases of guests it
-leaves alone: it knows its own by their purpose.
+Every case it begins comes to an end, also those that a stopped or killed sandbox left open. It leaves the
+cases of guests alone: it knows its own by their purpose.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import structlog
 
 from tongban_sandbox.api import Api, InProcess, Reply
 from tongban_sandbox.applications import PURPOSE, Drawer, Drawn
-from tongban_sandbox.residents import Pool, Resident
+from tongban_sandbox.residents import Pool
 from tongban_sandbox.volumes import CASES_PER_YEAR, cases_per_s
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.errors import UnavailableError
@@ -37,6 +38,7 @@ THINKING_S = (1.0, 5.0)
 WAIT_S = 20
 RETRY_S = 1.0
 APPLY_TRIES = 5
+AWAY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 ENDED = frozenset({"COMPLETED", "REFUSED", "WITHDRAWN", "EXPIRED", "VOIDED"})
 OWN_OPEN_CASES = (
     "SELECT id, data FROM cases WHERE side = 'DESTINATION' AND due_at IS NOT NULL"
@@ -107,7 +109,7 @@ class Traffic:
                         lives.create_task(self._begin(drawn))
 
     async def _next_arrival(self) -> None:
-        """Wait as chance has it: arrivals are independent of each other. Starts anew when the rate changes."""
+        """Wait as chance has it: arrivals are independent of each other. Anew when the rate changes."""
         while True:
             self._changed.clear()
             rate = self._rate_per_s
@@ -130,7 +132,7 @@ class Traffic:
         """Apply, and see the case to its end; then its people are free again, wherever they live now."""
         self._serial += 1
         reply = await self._apply(drawn, f"sandbox-{self._world.clock.now():%Y%m%d%H%M%S%f}-{self._serial}")
-        if reply is None or reply.status != 202:
+        if reply is None or reply.status != HTTPStatus.ACCEPTED:
             self.tally.refused_at_door[reply.code if reply else "UNAVAILABLE"] += 1
             self._settle(drawn, drawn.applicant.province)
             return
@@ -142,7 +144,7 @@ class Traffic:
         """The same key each time: whatever became of the try before, there is one case."""
         for _ in range(APPLY_TRIES):
             reply = await self._call("POST", "/v1/cases", drawn.body, key=key)
-            if reply is not None and reply.status not in (429, 503):
+            if reply is not None and reply.status not in AWAY:
                 return reply
             await asyncio.sleep(RETRY_S)
         return None
@@ -150,9 +152,8 @@ class Traffic:
     def _settle(self, drawn: Drawn, province: Province) -> None:
         for resident in drawn.persons:
             moved = province != resident.province
-            self._pool.put(
-                replace_home(resident, province, None if moved else resident.household_no)
-            )
+            home = None if moved else resident.household_no
+            self._pool.put(msgspec.structs.replace(resident, province=province, household_no=home))
 
     async def _live(self, life: Life) -> str:
         """See a case to its end; returns its last state."""
@@ -174,18 +175,20 @@ class Traffic:
 
     async def _look(self, life: Life, wait_s: int) -> dict[str, Any] | None:
         reply = await self._call("GET", f"/v1/cases/{life.case_id}", wait_s=wait_s)
-        return reply.body if reply is not None and reply.status == 200 else None
+        return reply.body if reply is not None and reply.status == HTTPStatus.OK else None
 
     async def _act(self, life: Life, case: dict[str, Any]) -> None:
         """Think, then do what a person does here: withdraw, hand in what is missing, decide."""
         await self._world.clock.sleep(self._random.uniform(*THINKING_S))
-        path, body = f"/v1/cases/{life.case_id}", _deed(life, case)
-        step, content = body
-        self._serial += 1
-        reply = await self._call("POST", f"{path}/{step}", content)
-        if reply is None or reply.status >= 400:
+        step, body = _deed(life, case)
+        # One deed for one version of the case: tried again after a lost answer, it is still one.
+        key = f"sandbox-{life.case_id}-{case['version']}"
+        reply = await self._call("POST", f"/v1/cases/{life.case_id}/{step}", body, key=key)
+        if reply is None or reply.status >= HTTPStatus.BAD_REQUEST:
             # Somebody else was faster, or the province is away: look again.
-            log.debug("traffic_deed_refused", case_id=life.case_id, code=reply.code if reply else "UNAVAILABLE")
+            log.debug(
+                "traffic_deed_refused", case_id=life.case_id, code=reply.code if reply else "UNAVAILABLE"
+            )
             await asyncio.sleep(RETRY_S)
 
     async def _call(
@@ -213,8 +216,3 @@ def _deed(life: Life, case: dict[str, Any]) -> tuple[str, object]:
     if life.ending == "REFUSED" and case["state"] == "REVIEWING":
         return "decision", {"outcome": "refuse", "reason_code": "NOT_ELIGIBLE"}
     return "decision", {"outcome": "approve"}
-
-
-def replace_home(resident: Resident, province: Province, household_no: str | None) -> Resident:
-    """The same person, living elsewhere."""
-    return msgspec.structs.replace(resident, province=province, household_no=household_no)

@@ -1,8 +1,8 @@
-"""The whole country in one process: 31 registries, the custody ledger and a gateway, as in service but for sockets.
+"""The whole country in one process: 31 registries, custody ledger and gateway, as in service but for sockets.
 
-    async with World(StateFolder(path, Plan())) as world:
-        await world.start()
-        ... world.gateway is an ASGI application
+async with World(StateFolder(path, Plan())) as world:
+    await world.start()
+    ... world.gateway is an ASGI application
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tongban_sandbox.hostile import HostileWire
 from tongban_sandbox.province import LedgerLine, ProvinceHost, Site
 from tongban_sandbox.registers import Reading, Registers, has_people
 from tongban_sandbox.seeding import Place, Progress, seed_province
+from tongban_sandbox.together import together
 from tongban_sandbox.volumes import population
 from tongban_shared.errors import SettingsError
 from tongban_shared.ids import Province
@@ -47,7 +48,7 @@ PATIENCE = Patience(breaker=BreakerPolicy(open_s=0.5, open_s_max=2.0))
 
 
 class World:
-    """One country on one state folder. Open it, seed it, start it, stop it; `start` goes on where it stood."""
+    """One country on one state folder. Open, seed, start, stop it; `start` goes on where it stood."""
 
     def __init__(self, state: StateFolder) -> None:
         self.state = state
@@ -109,8 +110,8 @@ class World:
                 self.state.forget([file])
             elif not has_people(file):
                 raise SettingsError(
-                    f"{file.name} has lost its people while others go on; put back a copy of it, or begin a new"
-                    " country with another --state"
+                    f"{file.name} has lost its people while others go on; put back a copy of it, or begin"
+                    " a new country with another --state"
                 )
 
     async def _open_ledger(self) -> None:
@@ -145,9 +146,7 @@ class World:
         wanted = population(self.state.manifest.plan.scale)
         missing = [code for code in self.profiles if code not in self.state.manifest.seeded]
         turns = asyncio.Semaphore(SEEDED_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for code in missing:
-                group.create_task(self._seed_one(code, wanted[code], (turns, progress)))
+        await together(self._seed_one(code, wanted[code], (turns, progress)) for code in missing)
         return sum(wanted[code] for code in missing)
 
     async def _seed_one(
@@ -162,15 +161,14 @@ class World:
             self.state.save()
 
     async def start(self) -> None:
-        """Start all registries; whatever a stop or a crash left open goes on. Seeds first where nobody lives."""
+        """Start all registries; what a stop or a crash left open goes on. Seeds first where nobody lives."""
         await self.seed()
         for host in self.hosts.values():
             await host.start()
 
     async def stop(self) -> None:
         """Stop everything in good order. Safe to repeat, also when `open` or `start` failed half-way."""
-        for host in self.hosts.values():
-            await host.stop()
+        await asyncio.gather(*(host.stop() for host in self.hosts.values()))
         await self.wire.close()
         if self._ledger_store is not None:
             await self._ledger_store.close()

@@ -1,21 +1,280 @@
-"""What people ask of one province's database beside its work: tasks, cases, figures, hops, quarantine, access.
+"""What people ask of one province's database beside its work: tasks, figures, hops, quarantine, access.
 
-Reads see one snapshot. The few writes here are small transactions of their own and touch no case and no person.
+Reads see one snapshot. The few writes here are small transactions of their own and touch no case, no person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy import delete, func, or_, select
 
 from tongban_registry.storage import tables as t
-from tongban_registry.storage.rows import from_us, to_us
+from tongban_registry.storage.report_sql import (
+    CLAIMS,
+    IN_TRANSFER,
+    NEW_CLAIM,
+    NOTES,
+    OPEN,
+    PUT_NOTE,
+    RELEASED_SINCE,
+    RENEWED_CLAIM,
+    TRANSFERS,
+    UNRECEIPTED,
+    WITHOUT_CASE,
+    Moment,
+    Place,
+    Wanted,
+    archive,
+    attention,
+)
+from tongban_registry.storage.rows import from_us, from_us_or_none, to_us
 from tongban_shared.storage.engine import read, write
-from tongban_shared.storage.rowset import insert_new, rowset, upsert
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page; `last` is the place after which the next one begins, None when there is none."""
+
+    rows: Sequence[Row[Any]]
+    last: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who works on a case, and until when nobody else may."""
+
+    case_id: str
+    officer: str
+    org: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One province at one moment; times are the oldest of their kind, None when there is none."""
+
+    released_not_held: int
+    oldest_released_at: datetime | None
+    cases_by_state: Mapping[str, int]
+    cases_overdue: int
+    people_in_transfer: Mapping[str, int]
+    outbox_pending: int
+    oldest_unreceipted_at: datetime | None
+    parked: int
+    quarantine: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """What one side knows of a case's messages: rows of outbox (sent), inbox (taken) and timeline (lines)."""
+
+    sent: Sequence[Row[Any]]
+    taken: Sequence[Row[Any]]
+    lines: Sequence[Row[Any]]
+
+
+class Reports:
+    """Every method raises StoreDownError when the database does not answer."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def _page(self, query: Select[Any], limit: int, place: Callable[[Row[Any]], Place]) -> Page:
+        """One row more is read than shown, to see whether there are more."""
+        async with read(self._engine) as tx:
+            rows = (await tx.execute(query.limit(limit + 1))).all()
+        shown = rows[:limit]
+        return Page(shown, place(shown[-1]) if len(rows) > limit else None)
+
+    # --- cases and claims -----------------------------------------------------------------------------------
+
+    async def attention(self, wanted: Wanted, moment: Moment, after: Place | None, *, limit: int) -> Page:
+        """Open cases, overdue first, then by limit; place: rank, due_at, case id."""
+        query = attention(wanted, moment, after)
+        return await self._page(query, limit, lambda row: (row.rank, row.due_at, row.id))
+
+    async def archive(self, wanted: Wanted, moment: Moment, after: Place | None, *, limit: int) -> Page:
+        """Cases open or closed, newest number first; place: case id."""
+        return await self._page(archive(wanted, moment, after), limit, lambda row: (row.id,))
+
+    async def claim(self, claim: Claim, now: datetime) -> Claim | None:
+        """Claim a case, or renew; returns the live claim, which may be another's. None: no officer's turn."""
+        async with write(self._engine) as tx:
+            waits = select(t.CASES.c.waits).where(t.CASES.c.id == claim.case_id, OPEN)
+            if (await tx.execute(waits)).scalar() != "OFFICER":
+                return None
+            row = CLAIMS.bind([(claim.case_id, claim.officer, claim.org, to_us(claim.until))])
+            renewed = await tx.execute(RENEWED_CLAIM, {**row, "now": to_us(now)})
+            if not renewed.rowcount:
+                await tx.execute(NEW_CLAIM, row)
+            return await _claim(tx, claim.case_id)
+
+    async def release(self, case_id: str, officer: str, now: datetime) -> Claim | None:
+        """Give up one's claim; safe to repeat. Returns another's live claim, which stays."""
+        async with write(self._engine) as tx:
+            mine = delete(t.CLAIM).where(t.CLAIM.c.case_id == case_id, t.CLAIM.c.officer == officer)
+            await tx.execute(mine)
+            left = await _claim(tx, case_id)
+        return left if left is not None and left.until > now else None
+
+    async def live_claim(self, case_id: str, now: datetime) -> Claim | None:
+        """Who works on a case at this moment."""
+        async with read(self._engine) as tx:
+            claim = await _claim(tx, case_id)
+        return claim if claim is not None and claim.until > now else None
+
+    # --- figures --------------------------------------------------------------------------------------------
+
+    async def figures(self, moment: Moment) -> Figures:
+        """Everything that an index answers quickly, however large the register."""
+        states = select(t.CASES.c.state, func.count()).where(OPEN).group_by(t.CASES.c.state)
+        late = select(func.count()).select_from(t.CASES).where(OPEN, moment.overdue)
+        moving = select(t.PERSON.c.state, func.count()).where(IN_TRANSFER).group_by(t.PERSON.c.state)
+        owed = select(func.count(), func.min(t.OUTBOX.c.made_at)).where(UNRECEIPTED)
+        async with read(self._engine) as tx:
+            released, released_at = (await tx.execute(RELEASED_SINCE)).one()
+            pending, pending_at = (await tx.execute(owed)).one()
+            return Figures(
+                released_not_held=released,
+                oldest_released_at=from_us_or_none(released_at),
+                cases_by_state=_counts(await tx.execute(states)),
+                cases_overdue=(await tx.execute(late)).scalar_one(),
+                people_in_transfer=_counts(await tx.execute(moving)),
+                outbox_pending=pending,
+                oldest_unreceipted_at=from_us_or_none(pending_at),
+                parked=(await tx.execute(select(func.count()).select_from(t.PARKED))).scalar_one(),
+                quarantine=(await tx.execute(select(func.count()).select_from(t.QUARANTINE))).scalar_one(),
+            )
+
+    async def people(self) -> Mapping[str, int]:
+        """Persons by custody state; reads the whole register."""
+        query = select(t.PERSON.c.state, func.count()).group_by(t.PERSON.c.state)
+        async with read(self._engine) as tx:
+            return _counts(await tx.execute(query))
+
+    async def contacts(self) -> Mapping[str, datetime]:
+        """The newest message of each sender; reads the whole inbox."""
+        sender = func.substr(t.INBOX.c.message_id, 1, 2)
+        query = select(sender, func.max(t.INBOX.c.at)).group_by(sender)
+        async with read(self._engine) as tx:
+            return {code: from_us(at) for code, at in (await tx.execute(query)).all()}
+
+    async def transfers(self, after: Place | None, *, limit: int) -> Page:
+        """Persons in transfer with the case that moves them, by case id, then person."""
+        order = (func.coalesce(t.PERSON.c.case_id, ""), t.PERSON.c.key)
+        query = TRANSFERS.order_by(*order)
+        if after is not None:
+            query = query.where(or_(order[0] > after[0], (order[0] == after[0]) & (order[1] > after[1])))
+        return await self._page(query, limit, lambda row: (row.case_id or "", row.key))
+
+    async def without_case(self) -> int:
+        """Persons in transfer whom no open case moves: must be 0 (C3)."""
+        async with read(self._engine) as tx:
+            return int((await tx.execute(WITHOUT_CASE)).scalar_one())
+
+    async def hops(self, case_id: str) -> Hops | None:
+        """The messages of a case as this side sent and took them; None when the case is not known here."""
+        sent = (
+            select(t.OUTBOX).where(t.OUTBOX.c.case_id == case_id).order_by(t.OUTBOX.c.made_at, t.OUTBOX.c.seq)
+        )
+        taken = select(t.INBOX.c.message_id, t.INBOX.c.at).where(t.INBOX.c.case_id == case_id)
+        lines = select(t.TIMELINE).where(t.TIMELINE.c.case_id == case_id).order_by(t.TIMELINE.c.n)
+        async with read(self._engine) as tx:
+            known = (await tx.execute(lines)).all()
+            if not known:
+                return None
+            return Hops((await tx.execute(sent)).all(), (await tx.execute(taken)).all(), known)
+
+    # --- quarantine -----------------------------------------------------------------------------------------
+
+    async def quarantine(self, after: Place | None, *, limit: int) -> Page:
+        """What was refused, newest first, without the bytes; place: row number."""
+        q = t.QUARANTINE.c
+        query = select(q.n, q.reason, q.sender, q.message_id, q.at).order_by(q.n.desc())
+        return await self._page(
+            query if after is None else query.where(q.n < after[0]), limit, lambda row: (row.n,)
+        )
+
+    async def quarantined(self, number: int) -> Row[Any] | None:
+        """One refused parcel, with its bytes."""
+        async with read(self._engine) as tx:
+            return (await tx.execute(select(t.QUARANTINE).where(t.QUARANTINE.c.n == number))).one_or_none()
+
+    async def forget_taken(self, message_id: str) -> None:
+        """Let a quarantined message be decided as if it came for the first time: it had no effect so far."""
+        async with write(self._engine) as tx:
+            await tx.execute(delete(t.INBOX).where(t.INBOX.c.message_id == message_id))
+
+    async def refused_again(self, parcel: Row[Any]) -> str | None:
+        """Why a replayed parcel was refused after its replay; None when it was not."""
+        q = t.QUARANTINE.c
+        same = q.parcel == parcel.parcel
+        if parcel.message_id is not None:
+            same = or_(same, q.message_id == parcel.message_id)
+        query = select(q.reason).where(q.n > parcel.n, same).order_by(q.n.desc()).limit(1)
+        async with read(self._engine) as tx:
+            reason: str | None = (await tx.execute(query)).scalar()
+        return reason
+
+    async def settle_quarantine(self, number: int, note: tuple[str, str]) -> None:
+        """Drop a replayed parcel and note who replayed it and why, both or none."""
+        async with write(self._engine) as tx:
+            await tx.execute(delete(t.QUARANTINE).where(t.QUARANTINE.c.n == number))
+            await tx.execute(PUT_NOTE, NOTES.bind([note]))
+
+    # --- notes and access -----------------------------------------------------------------------------------
+
+    async def note(self, key: str) -> str | None:
+        """A small fact kept for operators."""
+        async with read(self._engine) as tx:
+            value: str | None = (await tx.execute(select(t.META.c.value).where(t.META.c.key == key))).scalar()
+        return value
+
+    async def put_note(self, key: str, value: str | None) -> None:
+        """Keep it, or drop it (None)."""
+        async with write(self._engine) as tx:
+            if value is None:
+                await tx.execute(delete(t.META).where(t.META.c.key == key))
+            else:
+                await tx.execute(PUT_NOTE, NOTES.bind([(key, value)]))
+
+    async def accesses(
+        self, person: tuple[str, str], now: datetime, after: Place | None, *, limit: int
+    ) -> Page | None:
+        """Who looked at a person's data, newest first, this look too; None unless name and number match."""
+        key, check = person
+        log = t.ACCESS_LOG.c
+        query = select(t.ACCESS_LOG).where(log.person == key).order_by((log.n + 0).desc()).limit(limit + 1)
+        async with write(self._engine) as tx:
+            known = (await tx.execute(select(t.PERSON.c.name_check).where(t.PERSON.c.key == key))).scalar()
+            result = "access_log" if known == check else "absent"
+            look = {
+                "person": key,
+                "actor": "self",
+                "purpose": "ACCESS_LOG",
+                "result": result,
+                "at": to_us(now),
+            }
+            await tx.execute(t.ACCESS_LOG.insert(), look)
+            rows = (await tx.execute(query if after is None else query.where(log.n < after[0]))).all()
+        if known != check:
+            return None
+        shown = rows[:limit]
+        return Page(shown, (shown[-1].n,) if len(rows) > limit else None)
+
+
+async def _claim(tx: AsyncConnection, case_id: str) -> Claim | None:
+    row = (await tx.execute(select(t.CLAIM).where(t.CLAIM.c.case_id == case_id))).one_or_none()
+    return None if row is None else Claim(row.case_id, row.officer, row.org, from_us(row.until))
+
+
+def _counts(result: Any) -> dict[str, int]:  # noqa: ANN401  # a result of two columns
+    return {name: int(count) for name, count in result.all()}

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Self
-from weakref import WeakSet
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -60,7 +59,7 @@ class KafkaTransport:
         self._send_timeout_s = send_timeout_s
         self._producers = Producers(broker)
         self._lanes: dict[tuple[Province, Family], _Lane] = {}
-        self._inlets: WeakSet[KafkaInlet] = WeakSet()
+        self._inlets: set[KafkaInlet] = set()
         self._room = _Room(IN_FLIGHT_BYTES_MAX)
 
     @classmethod
@@ -124,7 +123,7 @@ class KafkaTransport:
     async def open_inlet(self, province: Province, positions: Mapping[Family, Position]) -> KafkaInlet:
         """Return at once; the first `poll` connects, and raises TransportDownError if that fails."""
         inlet = KafkaInlet(self._broker, province, positions)
-        self._inlets.add(inlet)
+        self._inlets = {inlet, *(other for other in self._inlets if not other.closed)}
         return inlet
 
     async def ready(self) -> str | None:
@@ -141,7 +140,7 @@ class KafkaTransport:
     async def close(self) -> None:
         """Wait up to `send_timeout_s` for what is under way, then close; inlets too. Safe to repeat."""
         await self._producers.close(self._send_timeout_s)
-        for inlet in list(self._inlets):
+        for inlet in self._inlets:
             await inlet.close()
 
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 STALL_LIMIT_S = 30.0
 REBUILDS_MAX = 3
-LOG_CHECK_S = 10.0
+LOG_CHECK_S = 5.0
 PAUSE_S = 0.5
 STOP_LIMIT_S = 5.0
 
@@ -60,13 +60,13 @@ class KafkaInlet:
         stall_limit_s: float = STALL_LIMIT_S,
     ) -> None:
         self.fault: str | None = None
+        self.closed = False
         self._broker = broker
         self._parts = {family: TopicPartition(topic_name(family, province), 0) for family in URGENT_FIRST}
         self._positions = dict(positions)
         self._stall_limit_s = stall_limit_s
         self._consumer: AIOKafkaConsumer | None = None
         self._doubtful = False
-        self._closed = False
         self._rebuilds = 0
         self._delivered_at = self._checked_at = 0.0
 
@@ -78,7 +78,7 @@ class KafkaInlet:
             return self._accept(await self._fetch(consumer, limit, timeout_s)) or await self._watch(consumer)
         except (KafkaError, ConsumerStoppedError, OSError, TransportDownError) as error:
             self._doubtful = True
-            if not self._closed:
+            if not self.closed:
                 await asyncio.sleep(min(timeout_s, PAUSE_S))
             raise TransportDownError(str(error) or type(error).__name__) from error
         except asyncio.CancelledError:
@@ -87,11 +87,11 @@ class KafkaInlet:
 
     async def close(self) -> None:
         """Stop reading. Safe to repeat."""
-        self._closed = True
+        self.closed = True
         await self._drop()
 
     async def _usable(self) -> AIOKafkaConsumer:
-        if self._closed:
+        if self.closed:
             raise TransportDownError("this inlet is closed")
         if self._doubtful or self._consumer is None:
             await self._drop()
@@ -108,6 +108,8 @@ class KafkaInlet:
             consumer.assign(list(self._parts.values()))
             begins = await consumer.beginning_offsets(list(self._parts.values()))
             ends = await consumer.end_offsets(list(self._parts.values()))
+            if self.closed:
+                raise ConsumerStoppedError("this inlet was closed while it was opening")  # noqa: TRY301
         except BaseException:
             await _stop(consumer)
             raise
@@ -206,7 +208,14 @@ class KafkaInlet:
     async def _lag(self, consumer: AIOKafkaConsumer) -> int:
         """Records from this consumer's own position, which skips what is gone, to the logs' ends."""
         ends = await consumer.end_offsets(list(self._parts.values()))
-        return sum([max(0, end - await consumer.position(part)) for part, end in ends.items()])
+        lag = 0
+        for part, end in ends.items():
+            try:
+                async with asyncio.timeout(self._broker.request_timeout_s):
+                    lag += max(0, end - await consumer.position(part))
+            except TimeoutError:  # It has not even found its position: all of the log is before it.
+                lag += end
+        return lag
 
     async def _drop(self) -> None:
         consumer, self._consumer = self._consumer, None

@@ -41,6 +41,7 @@ class Producers:
         self._settings = {**broker.settings(), **PRODUCER_SETTINGS}
         self._current: AIOKafkaProducer | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def usable(self) -> AIOKafkaProducer:
@@ -70,11 +71,13 @@ class Producers:
         current, self._current = self._current, None
         if current is not None:
             await asyncio.wait([asyncio.create_task(current.flush())], timeout=limit_s)
-            await _discard(current)
+            await self._end(current)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     async def _renew(self, broken: AIOKafkaProducer | None) -> None:
         if broken is not None:
-            await _discard(broken)
+            await self._end(broken)
         pause_s = PAUSE_S
         while not await self._start():
             await asyncio.sleep(pause_s)
@@ -92,8 +95,15 @@ class Producers:
             self.fault = f"Kafka takes no producer: {str(error) or type(error).__name__}"
         finally:
             if self._current is not producer:
-                await producer.stop()
+                await self._end(producer)
         return self._current is producer
+
+    async def _end(self, producer: AIOKafkaProducer) -> None:
+        """Close one, to the end even if whoever waits for it is cancelled."""
+        task = asyncio.create_task(_discard(producer))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        await asyncio.wait([task])
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:

@@ -82,7 +82,8 @@ def _was_made(result: Mapping[str, Any]) -> bool:
         return False
     if error is InvalidReplicationFactorError:
         raise SettingsError(
-            f"{result['topic']}: {result['error_message']} For a cluster of one, in development: --single-broker"
+            f"{result['topic']}: {result['error_message']}"
+            " For a cluster of one, in development, there is --single-broker"
         )
     if result["error_code"] != 0:
         raise SettingsError(

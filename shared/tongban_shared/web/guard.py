@@ -1,6 +1,7 @@
 """The guard: what every request meets first and every answer last. Pure ASGI, one object per request.
 
-In: body limit, JSON check, media type, trace context. Out: trace context and security headers.
+In: body limit, JSON check, media type, trace context. Out: trace context and security headers; a problem when
+the application failed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 
 from tongban_shared.errors import RefusedError
 from tongban_shared.web.json_check import check_json
-from tongban_shared.web.problems import Answer, problem_for
+from tongban_shared.web.last_resort import last_answer
+from tongban_shared.web.problems import Answer
 from tongban_shared.web.trace import TRACEPARENT, continued
 
 Scope = MutableMapping[str, Any]
@@ -26,15 +28,19 @@ BODY_TIMEOUT_S = 20.0
 LENGTH_DIGITS_MAX = 18
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _JSON_TYPES = frozenset({b"application/json", b"application/json;charset=utf-8"})
-SECURITY_HEADERS: Mapping[bytes, bytes] = {
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-}
-"""Set unless the answer brings its own, as a page with scripts does."""
+SECURITY_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""On every answer, unless it brings its own, as a page with scripts does."""
+
+PAGE_HEADERS = (
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+"""Also on what a browser shows as a page; on data they would only be weight."""
 
 
 class Guard:
@@ -61,14 +67,16 @@ class Guard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         traceparent = continued(headers.get(b"traceparent"))
         token = TRACEPARENT.set(traceparent)
-        marked = _marking(send, traceparent.encode("ascii"))
+        reply = _Reply(send, traceparent)
         try:
             taken = await self._take(scope["method"], headers, receive)
-        except RefusedError as refused:
-            await send_answer(marked, problem_for(refused))
-        else:
             if taken is not None:
-                await self._app(scope, taken, marked)
+                await self._app(scope, taken, reply)
+        except Exception as error:  # noqa: BLE001 - the last resort: no request may end in a stack trace
+            answer = last_answer(error)
+            # An answer that has begun stays cut off: the server closes the connection.
+            if not reply.begun:
+                await send_answer(reply, answer)
         finally:
             TRACEPARENT.reset(token)
 
@@ -109,8 +117,10 @@ class Guard:
 
 def _announced(headers: Mapping[bytes, bytes]) -> int:
     """The announced size; what is no number is left to the server, which refuses it before."""
-    length = headers.get(b"content-length", b"0")[:LENGTH_DIGITS_MAX]
-    return int(length) if length.isdigit() else 0
+    length = headers.get(b"content-length")
+    if length is None or not length.isdigit():
+        return 0
+    return int(length[:LENGTH_DIGITS_MAX])
 
 
 def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
@@ -135,21 +145,34 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _marking(send: Send, traceparent: bytes) -> Send:
-    """Add our headers to the answer that starts, unless it has its own."""
+class _Reply:
+    """Sends on; adds our headers to the answer as it begins, unless it has its own."""
 
-    async def marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = _with_ours(message.get("headers", ()), traceparent)
-        await send(message)
+    __slots__ = ("_send", "_traceparent", "begun")
 
-    return marked
+    def __init__(self, send: Send, traceparent: str) -> None:
+        self._send = send
+        self._traceparent = traceparent
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if not self.begun:
+            self.begun = True
+            message["headers"] = _with_ours(message.get("headers", ()), self._traceparent.encode("ascii"))
+        await self._send(message)
 
 
 def _with_ours(headers: Iterable[tuple[bytes, bytes]], traceparent: bytes) -> list[tuple[bytes, bytes]]:
-    marked = [header for header in headers if header[0] != b"traceparent"]
-    present = {name for name, _ in marked}
-    marked += [header for header in SECURITY_HEADERS.items() if header[0] not in present]
+    marked = list(headers)
+    own = dict(marked)
+    if b"traceparent" in own:
+        marked = [header for header in marked if header[0] != b"traceparent"]
+    ours: tuple[tuple[bytes, bytes], ...] = SECURITY_HEADERS
+    if own.get(b"content-type", b"").startswith(b"text/html"):
+        ours += PAGE_HEADERS
+    for header in ours:
+        if header[0] not in own:
+            marked.append(header)
     marked.append((b"traceparent", traceparent))
     return marked
 

@@ -1,23 +1,18 @@
-"""How every failure becomes a problem: our error tree, FastAPI's own errors, the last resort for the rest."""
+"""How every failure becomes a problem: our error tree and FastAPI's own errors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from tongban_shared.errors import TongbanError
-from tongban_shared.web.guard import AsgiApp, Message, Receive, Scope, Send, send_answer
 from tongban_shared.web.problems import Answer, problem, problem_for
-
-_log = structlog.get_logger("tongban.web")
 
 _CODE_OF_STATUS = {
     400: "JSON_INVALID",
@@ -96,51 +91,3 @@ def _http_problem(error: HTTPException) -> Answer:
     kept = ((name.lower(), value) for name, value in (error.headers or {}).items())
     answer.headers.extend((name.encode(), value.encode()) for name, value in kept if name in _KEPT_HEADERS)
     return answer
-
-
-class LastResort:
-    """ASGI middleware: what nothing else caught becomes a 500 problem, and one log line without its text.
-
-    The text of an unexpected error may hold a value that was sent, so the log gets its type and place only.
-    """
-
-    def __init__(self, app: AsgiApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. An answer that has begun is left cut off: the server closes the connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun = False
-
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noting)
-        except Exception as error:  # noqa: BLE001 - the last resort; no request may end in a stack trace
-            answer = _last_answer(error)
-            if not begun:
-                await send_answer(send, answer)
-
-
-def _last_answer(error: Exception) -> Answer:
-    """Ours when a task group wrapped one of our errors, else INTERNAL."""
-    cause: BaseException = error
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[0]
-    if isinstance(cause, TongbanError):
-        return problem_for(cause)
-    _log.error("unhandled_error", error_type=type(cause).__name__, at=_place(cause))
-    return problem("INTERNAL")
-
-
-def _place(error: BaseException) -> str:
-    """File and line where it was raised."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else "unknown"

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from tongban_shared.web.docs import add_docs, add_problem_catalogue
 from tongban_shared.web.guard import Guard
-from tongban_shared.web.handlers import LastResort, add_handlers
+from tongban_shared.web.handlers import add_handlers
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -82,7 +82,6 @@ def install(app: FastAPI, *, docs: bool = False, guard: bool = True) -> None:
     if docs:
         add_docs(app)
     if guard:
-        app.add_middleware(LastResort)
         app.add_middleware(Guard)
     _describe_problems(app)
 

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.ASCII
 )
+_random_bits = random.getrandbits
 TRACEPARENT: ContextVar[str] = ContextVar("traceparent")
 """Set by the guard for the time of one request, and by whoever takes a message off the wire."""
 
@@ -17,10 +18,10 @@ TRACEPARENT: ContextVar[str] = ContextVar("traceparent")
 def continued(received: bytes | str | None) -> str:
     """Return the traceparent of our own span: a received trace goes on, else one starts."""
     text = received.decode("latin-1") if isinstance(received, bytes) else received
-    span_id = f"{random.getrandbits(64) | 1:016x}"
+    fresh = _random_bits(192).to_bytes(24, "big").hex()
     if text is None or not _TRACEPARENT.fullmatch(text):
-        return f"00-{random.getrandbits(128) | 1:032x}-{span_id}-01"
-    return f"00-{text[3:35]}-{span_id}-{text[53:55]}"
+        return f"00-{fresh[:32]}-{fresh[32:]}-01"
+    return f"00-{text[3:35]}-{fresh[32:]}-{text[53:55]}"
 
 
 def traceparent() -> str:

@@ -1,0 +1,181 @@
+"""The statements of reports.py, and the conditions they are put together from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from tongban_registry.storage import tables as t
+from tongban_registry.storage.rows import to_us
+from tongban_shared.storage.rowset import insert_new, rowset, upsert
+
+Place = tuple[int | str, ...]
+"""Where a page ended: the values that its order is made of."""
+
+NOTES = rowset("notes", key=Text, value=Text)
+CLAIMS = rowset("claims", case_id=Text, officer=Text, org=Text, until=BigInteger)
+PUT_NOTE = upsert(t.META, NOTES, ("key",))
+NEW_CLAIM = insert_new(t.CLAIM, CLAIMS, ("case_id",))
+# Mine already, or nobody's any more. One statement, so that of two officers one is too late.
+RENEWED_CLAIM = (
+    update(t.CLAIM)
+    .where(t.CLAIM.c.case_id == CLAIMS.c.case_id)
+    .where(or_(t.CLAIM.c.officer == CLAIMS.c.officer, t.CLAIM.c.until <= bindparam("now", type_=BigInteger)))
+    .values(officer=CLAIMS.c.officer, org=CLAIMS.c.org, until=CLAIMS.c.until)
+)
+
+# Written out, not bound: only then does SQLite see that the partial index holds what is asked for.
+IN_TRANSFER = t.PERSON.c.state.in_(
+    literal_column(f"'{state}'") for state in ("FROZEN", "RELEASED", "PREPARED")
+)
+OPEN = t.CASES.c.closed_at.is_(None)
+UNRECEIPTED = t.OUTBOX.c.next_try_at.is_not(None)
+
+# The sum keeps PostgreSQL from walking down the key of all lines to find one case's newest.
+_LAST_EVENT = (
+    select(t.TIMELINE.c.event)
+    .where(t.TIMELINE.c.case_id == t.CASES.c.id)
+    .order_by((t.TIMELINE.c.n + 0).desc())
+    .limit(1)
+    .correlate(t.CASES)
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, and when a case must have been opened for its promise to the applicant to be broken by now."""
+
+    now: datetime
+    promised_before: datetime
+
+    @property
+    def overdue(self) -> ColumnElement[bool]:
+        """A step's limit has passed without the step, or the whole case is beyond its promise."""
+        return or_(
+            t.CASES.c.due_at <= to_us(self.now),
+            and_(t.CASES.c.side == "DESTINATION", t.CASES.c.opened_at <= to_us(self.promised_before)),
+            _LAST_EVENT.like("%.limit"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which cases: each field narrows, None does not. org: accepting office. number: begin of the case id."""
+
+    states: frozenset[str] | None = None
+    waits: str | None = None
+    org: str | None = None
+    province: str | None = None
+    overdue: bool | None = None
+    number: str | None = None
+    item: str | None = None
+
+    def conditions(self, moment: Moment) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        cases = t.CASES.c
+        found: list[ColumnElement[bool]] = []
+        if self.states is not None:
+            found.append(cases.state.in_(sorted(self.states)))
+        if self.waits is not None:
+            found.append(cases.waits == self.waits)
+        if self.org is not None:
+            # The record is compact JSON and a code holds no quote: this text is that field, nothing else.
+            found.append(cases.data.contains(f'"accepting_org":"{self.org}"', autoescape=True))
+        if self.province is not None:
+            found.append(or_(cases.origin == self.province, cases.destination == self.province))
+        if self.overdue is not None:
+            found.append(moment.overdue if self.overdue else ~moment.overdue)
+        if self.number is not None:
+            found += [cases.id >= self.number, cases.id < f"{self.number}~"]
+        if self.item is not None:
+            found.append(cases.item == self.item)
+        return found
+
+
+def attention(wanted: Wanted, moment: Moment, after: Place | None) -> Select[Any]:
+    """Open cases with their live claims, overdue first, then by limit. `rank`: 0 overdue, 1 not."""
+    rank = case((moment.overdue, 0), else_=1)
+    order = (rank, t.CASES.c.due_at, t.CASES.c.id)
+    live = and_(t.CLAIM.c.case_id == t.CASES.c.id, t.CLAIM.c.until > to_us(moment.now))
+    query = (
+        select(t.CASES, rank.label("rank"), t.CLAIM.c.officer, t.CLAIM.c.until)
+        .outerjoin(t.CLAIM, live)
+        .where(OPEN, *wanted.conditions(moment))
+        .order_by(*order)
+    )
+    if after is None:
+        return query
+    return query.where(tuple_(*order) > tuple_(*(literal(value) for value in after)))
+
+
+def archive(wanted: Wanted, moment: Moment, after: Place | None) -> Select[Any]:
+    """Cases open or not, newest number first: in the order of the key, since there may be very many."""
+    rank = case((and_(OPEN, moment.overdue), 0), else_=1)
+    query = (
+        select(t.CASES, rank.label("rank"), literal(None).label("officer"), literal(None).label("until"))
+        .where(*wanted.conditions(moment))
+        .order_by(t.CASES.c.id.desc())
+    )
+    return query if after is None else query.where(t.CASES.c.id < after[0])
+
+
+_SINCE = (
+    select(func.max(t.HISTORY.c.at))
+    .where(t.HISTORY.c.person == t.PERSON.c.key, t.HISTORY.c.case_id == t.PERSON.c.case_id)
+    .correlate(t.PERSON)
+    .scalar_subquery()
+)
+# Persons in transfer with the case that moves them; a case that is missing or closed is what C3 forbids.
+TRANSFERS = (
+    select(
+        t.PERSON.c.key,
+        t.PERSON.c.epoch,
+        t.PERSON.c.state,
+        t.PERSON.c.case_id,
+        t.PERSON.c.moved_to,
+        t.CASES.c.waits,
+        t.CASES.c.due_at,
+        t.CASES.c.closed_at,
+        t.CASES.c.id.label("known_case"),
+        _SINCE.label("since"),
+    )
+    .outerjoin(t.CASES, t.CASES.c.id == t.PERSON.c.case_id)
+    .where(IN_TRANSFER)
+)
+WITHOUT_CASE = (
+    select(func.count())
+    .select_from(t.PERSON)
+    .outerjoin(t.CASES, and_(t.CASES.c.id == t.PERSON.c.case_id, OPEN))
+    .where(IN_TRANSFER, t.CASES.c.id.is_(None))
+)
+RELEASED_SINCE = (
+    select(func.count(func.distinct(t.PERSON.c.key)), func.min(t.HISTORY.c.at))
+    .outerjoin(
+        t.HISTORY,
+        and_(
+            t.HISTORY.c.person == t.PERSON.c.key,
+            t.HISTORY.c.case_id == t.PERSON.c.case_id,
+            t.HISTORY.c.verb == "release",
+        ),
+    )
+    .where(t.PERSON.c.state == literal_column("'RELEASED'"), IN_TRANSFER)
+)

@@ -1,0 +1,169 @@
+"""What waits for an officer: the list, and claims that keep two officers from working on one case.
+
+A task is an open case whose move is an officer's; its number is the case's. A claim ends by itself after half
+an hour, so nobody's holiday holds up a case. A live claim of another officer refuses a decision.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import StringConstraints
+
+from tongban_registry.door import Closed
+from tongban_registry.office import KINDS
+from tongban_registry.paging import JSON, Limit, listed, place_in
+from tongban_registry.storage.report_sql import Moment, Wanted
+from tongban_registry.storage.reports import Claim
+from tongban_registry.storage.rows import from_us, from_us_or_none
+from tongban_registry.views import ACTIONS, PROMISED_DAYS, local
+from tongban_shared.cases.kind import Waits
+from tongban_shared.errors import RefusedError
+from tongban_shared.ids import case_id as checked_case_id, org_code, province as checked_province
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from tongban_registry.office import Office
+    from tongban_registry.storage.reports import Reports
+
+LEASE = timedelta(minutes=30)
+LIMIT = 50
+Who = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+
+
+class ClaimIn(Closed):
+    """POST /v1/tasks/{task_id}/claim."""
+
+    officer: Who
+    org: Annotated[str, StringConstraints(max_length=20)]
+
+
+class ReleaseIn(Closed):
+    """POST /v1/tasks/{task_id}/release."""
+
+    officer: Who
+    org: Annotated[str, StringConstraints(max_length=20)] | None = None
+
+
+class TasksAsked(Closed):
+    """GET /v1/tasks. org: the accepting office; the county bureau, which decides, sees all."""
+
+    province: Annotated[str | None, StringConstraints(max_length=20)] = None
+    org: Annotated[str | None, StringConstraints(max_length=20)] = None
+    cursor: Annotated[str | None, StringConstraints(max_length=500)] = None
+    limit: Limit = LIMIT
+
+
+class _Accepted(msgspec.Struct):
+    """What a task shows of the case's own record."""
+
+    accepting_org: str = ""
+
+
+_accepted = msgspec.json.Decoder(_Accepted).decode
+
+
+class Desk:
+    """Tasks and claims of one province."""
+
+    def __init__(self, office: Office, reports: Reports) -> None:
+        self.office = office
+        self.reports = reports
+
+    def moment(self) -> Moment:
+        """Now, with what is overdue by now."""
+        now = self.office.clock.now()
+        return Moment(now, now - timedelta(days=PROMISED_DAYS))
+
+    def wanted(self, province: str | None, org: str | None) -> Wanted:
+        """Tasks of an office; the county bureau, which decides, sees all. Raises BadInputError."""
+        if province is not None and checked_province(province) != self.office.province:
+            raise RefusedError("WRONG_PROVINCE", "this registry answers for another province")
+        office = None if org is None or org_code(org) == self.office.org else org
+        return Wanted(waits=Waits.OFFICER.value, org=office)
+
+    async def claim(self, case_id: str, given: ClaimIn) -> dict[str, Any]:
+        """Claim or renew. Raises RefusedError (TASK_UNKNOWN, TASK_CLAIMED)."""
+        now = self.office.clock.now()
+        wanted = Claim(case_id, given.officer, org_code(given.org), now + LEASE)
+        holds = await self.reports.claim(wanted, now)
+        if holds is None:
+            raise RefusedError("TASK_UNKNOWN")
+        if holds.officer != given.officer:
+            raise _claimed(case_id)
+        return {"task_id": case_id, **_claim_view(holds.officer, holds.org, local(holds.until))}
+
+    async def release(self, case_id: str, officer: str) -> dict[str, Any]:
+        """Give up one's claim. Raises RefusedError(TASK_CLAIMED) when it is another's."""
+        if await self.reports.release(case_id, officer, self.office.clock.now()) is not None:
+            raise _claimed(case_id)
+        return {"task_id": case_id, **_claim_view(None, None, None)}
+
+    async def check(self, case_id: str, officer: str) -> None:
+        """May this officer decide? Raises RefusedError(TASK_CLAIMED) while another works on the case."""
+        holds = await self.reports.live_claim(case_id, self.office.clock.now())
+        if holds is not None and holds.officer != officer:
+            raise _claimed(case_id)
+
+
+def _claimed(case_id: str) -> RefusedError:
+    return RefusedError("TASK_CLAIMED", instance=f"/v1/cases/{case_id}")
+
+
+def _claim_view(officer: str | None, org: str | None, until: str | None) -> dict[str, Any]:
+    return {"claimed_by": officer, "claimed_org": org, "claimed_until": until}
+
+
+def task_view(row: Row[Any]) -> dict[str, Any]:
+    """One entry of the list."""
+    return {
+        "task_id": row.id,
+        "case_id": row.id,
+        "item": row.item,
+        "case_type": row.kind,
+        "state": KINDS[row.kind].public[row.state],
+        "step": row.state,
+        "action": ACTIONS[Waits(row.waits)],
+        "submitted_at": local(from_us(row.opened_at)),
+        "due_at": local(from_us_or_none(row.due_at)),
+        "overdue": row.rank == 0,
+        "accepting_org": _accepted(row.data).accepting_org or None,
+        "claimed_by": row.officer,
+        "claimed_until": local(from_us_or_none(row.until)),
+    }
+
+
+def task_routes(desk: Desk) -> APIRouter:
+    """The list and the claims."""
+    router = APIRouter(tags=["tasks"])
+
+    @router.get("/v1/tasks", summary="What waits for an officer, overdue first")
+    async def tasks(request: Request, asked: Annotated[TasksAsked, Query()]) -> Response:
+        after = place_in(asked.cursor, int, int, str)
+        wanted = desk.wanted(asked.province, asked.org)
+        page = await desk.reports.attention(wanted, desk.moment(), after, limit=asked.limit)
+        return listed(request, page, map(task_view, page.rows))
+
+    @router.post(
+        "/v1/tasks/{task_id}/claim", summary="Work on a task for half an hour, or longer by repeating"
+    )
+    async def claim(task_id: str, given: ClaimIn) -> Response:
+        return _answer(await desk.claim(_number(task_id), given))
+
+    @router.post("/v1/tasks/{task_id}/release", summary="Let others work on it")
+    async def release(task_id: str, given: ReleaseIn) -> Response:
+        return _answer(await desk.release(_number(task_id), given.officer))
+
+    return router
+
+
+def _number(task_id: str) -> str:
+    return checked_case_id(task_id)
+
+
+def _answer(view: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(view), media_type=JSON)

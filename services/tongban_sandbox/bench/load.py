@@ -1,0 +1,219 @@
+"""What a measurement is fed with: cases drawn from the national volumes, each with people of its own.
+
+Drawn once from one seed. Nobody moves twice, so every case is independent and its end is known beforehand.
+Cases that would wait for a person's decision are left out: no machine works while people think.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from tongban_sandbox.people import SyntheticHousehold, SyntheticPerson, households
+from tongban_sandbox.volumes import draw_migration_pair, draw_migration_type, draw_outcome
+from tongban_shared.catalogue import Item, load_catalogue
+from tongban_shared.ids import Province
+from tongban_shared.provinces import ProvinceProfile, load_provinces
+
+SEED = 1
+ADULT_YEARS = 18
+# Ours, as in the sandbox's traffic: how often a family moves as a whole where the item admits it.
+WHOLE_HOUSEHOLD = 0.2
+# Half of the refusals: the name is not the register's; the other half: a court's hold.
+HOLD_SHARE = 0.5
+COMPLETED, WRONG_NAME, HELD_UP, WITHDRAWN = "COMPLETED", "WRONG_NAME", "HELD_UP", "WITHDRAWN"
+SOMEBODY_ELSE = "某某某"
+PEOPLE_PER_CASE_GUESS = 8
+
+
+class BenchCase(msgspec.Struct, frozen=True):
+    """One application. n: its place in the national row; ending: COMPLETED, WRONG_NAME, HELD_UP, WITHDRAWN."""
+
+    n: int
+    origin: Province
+    destination: Province
+    ending: str
+    persons: int
+    body: dict[str, Any]
+
+
+class Load(msgspec.Struct):
+    """All cases of a run; people: how many to seed in each province; holds: id numbers under a hold."""
+
+    cases: list[BenchCase]
+    people: dict[Province, int]
+    holds: dict[Province, list[str]]
+
+    def write(self, folder: Path) -> None:
+        """One file for each province: what it accepts, whom it registers."""
+        folder.mkdir(parents=True, exist_ok=True)
+        mine: dict[Province, list[BenchCase]] = {code: [] for code in self.people}
+        for case in self.cases:
+            mine[case.destination].append(case)
+        for code, people in self.people.items():
+            share = Share(people, self.holds.get(code, []), mine[code])
+            (folder / f"{code}.json").write_bytes(msgspec.json.encode(share))
+
+
+class Share(msgspec.Struct):
+    """One province's part of the load: people to seed, who of them is under a hold, cases it accepts."""
+
+    people: int
+    holds: list[str]
+    cases: list[BenchCase]
+
+    @classmethod
+    def read(cls, folder: Path, province: Province) -> Share:
+        """Read what `Load.write` wrote."""
+        return msgspec.json.decode((folder / f"{province}.json").read_bytes(), type=cls)
+
+
+@dataclass(slots=True)
+class _Party:
+    """Who moves in one case."""
+
+    applicant: SyntheticPerson
+    members: Sequence[SyntheticPerson] = ()
+
+
+def draw_load(count: int, provinces: Sequence[Province], seed: int = SEED) -> Load:
+    """Draw `count` cases among `provinces` (at least 2); the same arguments give the same load."""
+    random = Random(seed)
+    source = _Source(provinces, random, count)
+    cases = [source.case(n) for n in range(count)]
+    return Load(cases, {code: max(1, source.people[code]) for code in provinces}, source.holds)
+
+
+class _Source:
+    """Draws cases, taking each province's households in turn."""
+
+    def __init__(self, provinces: Sequence[Province], random: Random, count: int) -> None:
+        self.people: Counter[Province] = Counter()
+        self.holds: dict[Province, list[str]] = {}
+        self._random = random
+        self._profiles = load_provinces()
+        self._items = _items()
+        self._homes = {code: iter(households(code, self._enough(count), SEED)) for code in provinces}
+
+    @staticmethod
+    def _enough(count: int) -> int:
+        """More people than a province can lose; only those that are reached are made."""
+        return count * PEOPLE_PER_CASE_GUESS + 10_000
+
+    def case(self, n: int) -> BenchCase:
+        origin, destination = self._pair()
+        profile = self._profiles[destination]
+        offered = profile.capabilities.migration_types & self._items.keys()
+        item = self._items[draw_migration_type(self._random, offered)]
+        party = self._party(origin, item)
+        ending = self._ending()
+        if ending == HELD_UP:
+            self.holds.setdefault(origin, []).append(party.applicant.id_number)
+        persons = 1 + len(party.members)
+        return BenchCase(n, origin, destination, ending, persons, _body(party, profile, item, ending))
+
+    def _pair(self) -> tuple[Province, Province]:
+        while True:
+            origin, destination = draw_migration_pair(self._random)
+            if origin in self._homes and destination in self._homes:
+                return origin, destination
+
+    def _party(self, origin: Province, item: Item) -> _Party:
+        for home in self._homes[origin]:
+            self.people[origin] += len(home.members)
+            party = choose(home, item.admits_members, self._random.random)
+            if party is not None:
+                return _Party(*party)
+        raise AssertionError("a province has run out of households")
+
+    def _ending(self) -> str:
+        drawn = draw_outcome(self._random)
+        if drawn == "REFUSED":
+            return HELD_UP if self._random.random() < HOLD_SHARE else WRONG_NAME
+        return COMPLETED if drawn == "COMPLETED" else WITHDRAWN
+
+
+def choose(
+    home: SyntheticHousehold, admits_members: bool, chance: Callable[[], float]
+) -> tuple[SyntheticPerson, Sequence[SyntheticPerson]] | None:
+    """Who of a household moves: one adult who leaves no minors alone, or all; None where nobody can."""
+    if home.kind != "FAMILY":
+        return None
+    adults = [member for member in home.members if _adult(member)]
+    alone = len(adults) == 1 and len(home.members) > 1
+    whole = len(home.members) > 1 and admits_members and (alone or chance() < WHOLE_HOUSEHOLD)
+    if whole:
+        head, *others = home.members
+        return head, others
+    if alone:
+        return None
+    return adults[int(chance() * len(adults))], ()
+
+
+def _adult(member: SyntheticPerson) -> bool:
+    born = member.birth_date
+    return born <= date(date.today().year - ADULT_YEARS - 1, 12, 31)  # noqa: DTZ011 (a year's margin)
+
+
+def _items() -> Mapping[str, Item]:
+    items = load_catalogue().items(case_type="migration")
+    return {i.migration_type: i for i in items if i.migration_type and i.automatic and not i.restores}
+
+
+def _body(party: _Party, profile: ProvinceProfile, item: Item, ending: str) -> dict[str, Any]:
+    """POST /v1/cases, complete and of grade A, so that nothing waits for an officer."""
+    applicant = _person(party.applicant)
+    if ending == WRONG_NAME:
+        applicant["name"] = SOMEBODY_ELSE
+    return {
+        "item": item.code,
+        "channel": "window",
+        "applicant": applicant,
+        "members": [_person(member) for member in party.members],
+        "destination": {
+            "province": profile.code,
+            "org_code": profile.county_bureau,
+            "address": f"{profile.name}示例市示例路1号",
+        },
+        "materials": [{"kind": material.kind, "grade": "A"} for material in item.materials],
+    }
+
+
+def _person(person: SyntheticPerson) -> dict[str, str]:
+    return {"id_number": person.id_number, "name": person.name}
+
+
+def spread(load: Load, workers: int) -> list[list[Province]]:
+    """Share the provinces out so that each worker has about the same work; at most one list a worker."""
+    work: Counter[Province] = Counter(dict.fromkeys(load.people, 1))
+    for case in load.cases:
+        work[case.origin] += 1
+        work[case.destination] += 1
+    lists: list[list[Province]] = [[] for _ in range(min(workers, len(work)))]
+    sums = [0] * len(lists)
+    for code, weight in work.most_common():
+        least = sums.index(min(sums))
+        lists[least].append(code)
+        sums[least] += weight
+    return lists
+
+
+def windows(cases: Sequence[BenchCase], total: int) -> dict[Province, int]:
+    """How many cases each destination may have open at once, in proportion, so that all end together."""
+    counts = Counter(case.destination for case in cases)
+    return {code: max(4, total * count // len(cases)) for code, count in counts.items()}
+
+
+def by_destination(cases: Sequence[BenchCase]) -> Iterator[tuple[Province, list[BenchCase]]]:
+    """The cases of each destination, in their order."""
+    found: dict[Province, list[BenchCase]] = {}
+    for case in cases:
+        found.setdefault(case.destination, []).append(case)
+    yield from found.items()

@@ -1,0 +1,122 @@
+"""A case type as a page: its table as written, a state diagram for each side, what its columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from tongban_sandbox.docs_gen.text import code, page, table
+from tongban_shared.cases import migration
+from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
+
+SOURCE = "shared/tongban_shared/cases/migration.py"
+DAYS_FROM = timedelta(days=7)
+BOX = "ASKING"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HEAD = ("in state", "on", "verdict", "writes", "sends", "goes to", "waits for", "limit", "source")
+SIDES = {Side.DESTINATION: "Destination (迁入地)", Side.ORIGIN: "Origin (迁出地)"}
+
+INTRODUCTION = """Read a line as: on this side, in this state, when this comes and the rules say this
+verdict, write that to the register, send that, go there; then it is their move, for so long at most.
+`limit` as a trigger is a passed limit, which the registry sends to itself. A message for which there is
+no line is taken without effect where the two sides' messages may cross (below), waits for its cause, or
+is refused."""
+VERDICTS = """Limits in code are days that stand in the province's file; the others are
+technical and the same everywhere. Sources are codes of [the rules](../rules.md)."""
+
+
+def migration_page() -> str:
+    """docs/cases/migration.md."""
+    kind, steps = migration.MIGRATION, migration.STEPS
+    asking = f"`{BOX}` in the diagram stands for {', '.join(migration.ASKING)}."
+    blocks = [INTRODUCTION, VERDICTS, asking]
+    for side, title in SIDES.items():
+        mine = [step for step in steps if step.side is side]
+        blocks += [f"## {title}", diagram(mine, kind.terminal), table(HEAD, map(step_row, mine))]
+    blocks += ["## Begins a case", _opening_table(steps)]
+    blocks += ["## Overtaken by events", "Taken and receipted, without effect.", _late_table(kind)]
+    blocks += ["## What people are shown", _public_table(kind)]
+    return page("Household migration 户口迁移: the case table", SOURCE, blocks)
+
+
+def step_row(step: Step) -> Sequence[str]:
+    """One line of the table."""
+    source = f"[{step.source}](../rules.md#{step.source.lower()})"
+    return (
+        ", ".join(step.states()),
+        code(step.message),
+        step.verdict,
+        step.writes or "",
+        code(step.sends),
+        step.next,
+        step.waits.lower() if step.limit is not None else "",
+        limit_words(step.limit),
+        source,
+    )
+
+
+def limit_words(limit: timedelta | str | None) -> str:
+    """Hours up to a week, days from there; the name of a province's setting as it is."""
+    if limit is None:
+        return ""
+    if isinstance(limit, str):
+        return code(limit)
+    return f"{limit // DAY} days" if limit >= DAYS_FROM else f"{limit // HOUR} h"
+
+
+def diagram(steps: Iterable[Step], terminal: Iterable[str]) -> str:
+    """A Mermaid state diagram: one arrow for each pair of states, labelled with all that leads along it.
+
+    States that a line names together, as `migration.ASKING`, are drawn as one box with one arrow out of it.
+    """
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        starts = (BOX,) if step.state == migration.ASKING else step.states()
+        for state in starts:
+            arrows.setdefault((state, step.next), []).append(_label(step))
+    lines = {pair: f"{_node(pair[0])} --> {pair[1]} : {' · '.join(found)}" for pair, found in arrows.items()}
+    inside = [line for pair, line in lines.items() if set(pair) <= set(migration.ASKING)]
+    box = [f"    state {BOX} {{", *(f"        {line}" for line in inside), "    }"] if inside else []
+    outside = [f"    {line}" for line in lines.values() if line not in inside]
+    ends = sorted({end for _, end in arrows} & set(terminal))
+    return "\n".join(
+        ("```mermaid", "stateDiagram-v2", *box, *outside, *(f"    {end} --> [*]" for end in ends), "```")
+    )
+
+
+def _node(state: str) -> str:
+    return "[*]" if state == NEW else state
+
+
+def _label(step: Step) -> str:
+    return step.message if step.verdict == OK else f"{step.message} ({step.verdict})"
+
+
+def _opening_table(steps: Sequence[Step]) -> str:
+    rows = [
+        (side.lower(), code(message), ", ".join(dict.fromkeys(step.next for step in found)))
+        for (side, message), found in groupby(
+            sorted((step for step in steps if NEW in step.states()), key=_opening),
+            key=_opening,
+        )
+    ]
+    return table(("side", "on", "goes to"), rows)
+
+
+def _opening(step: Step) -> tuple[str, str]:
+    return step.side, step.message
+
+
+def _late_table(kind: CaseKind) -> str:
+    rows = sorted((side.lower(), state, code(message)) for side, state, message in kind.late)
+    return table(("side", "in state", "message"), rows)
+
+
+def _public_table(kind: CaseKind) -> str:
+    return table(("state", "public state", "end"), _public_rows(kind))
+
+
+def _public_rows(kind: CaseKind) -> Iterator[Sequence[str]]:
+    for state, shown in kind.public.items():
+        yield state, shown, "the case ends" if state in kind.terminal else ""

@@ -1,0 +1,83 @@
+"""The item catalogue as a page: what can be asked for, who answers, how long, with which materials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from tongban_sandbox.docs_gen.text import code, page, table, yes
+from tongban_shared.catalogue import Catalogue, Item, load_catalogue
+
+SOURCE = "shared/tongban_shared/catalogue.toml"
+ITEM_HEAD = (
+    "code",
+    "item",
+    "in English",
+    "type",
+    "answers",
+    "promised",
+    "statutory",
+    "online",
+    "automatic",
+    "members",
+)
+
+INTRODUCTION = """`answers` says which side of a case decides; this is the whole routing rule. `promised`
+and `statutory` are working days (工作日). `automatic`: a clean case with materials of grade A alone is
+decided at once under a standing approval; otherwise an officer decides. `members`: others may move in the
+same case. A missing **main** material refuses an application at the door, a missing secondary one leads
+to one notice of correction (补正). A province may support some of the types only; its file says so."""
+
+
+def items_page() -> str:
+    """docs/items.md."""
+    catalogue = load_catalogue()
+    blocks = [f"Version {code(catalogue.version)}.", INTRODUCTION]
+    for case_type, found in groupby(catalogue.items(), key=lambda item: item.case_type):
+        items = list(found)
+        blocks += [f"## Case type `{case_type}`", table(ITEM_HEAD, map(_item_row, items))]
+        scopes, fees = _values(item.scope for item in items), _values(item.fee_yuan for item in items)
+        blocks += [f"Scope: {scopes}. Fee in yuan: {fees}.", f"### Materials of `{case_type}`"]
+        blocks += [table(("code", "main", "secondary"), map(_materials_row, items))]
+    blocks += ["## All materials", _materials_table(catalogue)]
+    return page("Item catalogue 事项目录", SOURCE, blocks)
+
+
+def _values(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(code(value) for value in values))
+
+
+def _item_row(item: Item) -> Sequence[str]:
+    limit = item.time_limit
+    promised = (
+        f"{limit.promised_minutes} min"
+        if limit.promised_minutes is not None
+        else str(limit.promised_working_days)
+    )
+    return (
+        code(item.code),
+        item.title_zh,
+        item.title_en,
+        code(item.migration_type),
+        item.answers.value,
+        promised,
+        str(limit.statutory_working_days),
+        yes(item.online),
+        yes(item.automatic),
+        yes(item.admits_members),
+    )
+
+
+def _materials_row(item: Item) -> Sequence[str]:
+    main = [code(material.kind) for material in item.materials if material.main]
+    secondary = [code(material.kind) for material in item.materials if not material.main]
+    return code(item.code), ", ".join(main), ", ".join(secondary)
+
+
+def _materials_table(catalogue: Catalogue) -> str:
+    licences = {m.kind for item in catalogue.items() for m in item.materials if m.e_licence}
+    rows = [
+        (code(kind), title, yes(kind in licences))
+        for kind, title in sorted(catalogue.material_titles.items())
+    ]
+    return table(("kind", "material", "an e-licence (电子证照) stands in"), rows)

@@ -1,0 +1,79 @@
+"""A case for people to read: what happened when, in which province, and whose move it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from tongban_shared.provinces import load_provinces
+
+# What each event means, in words; the table of the case type has the rules.
+EVENTS: Mapping[str, str] = {
+    "apply": "application received",
+    "located": "the ledger names the home province",
+    "precheck": "asked which facts stand",
+    "facts": "facts arrived",
+    "materials": "missing material handed in",
+    "decision": "an officer decided",
+    "permit": "move-in permit 准迁证 arrived",
+    "offer": "sealed record arrived",
+    "acceptance": "the destination has committed itself",
+    "appended": "the ledger has recorded the hand-over",
+    "certificate": "migration certificate 迁移证 arrived: settled 落户",
+    "settled": "settlement confirmed; the row here is closed",
+    "withdraw": "the applicant withdraws",
+    "withdrawal": "withdrawal arrived",
+    "refusal": "refused by the origin",
+    "cancel": "cancelled by the origin",
+    "inquire": "asked whether it has settled",
+    "limit": "a time limit passed",
+}
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {code: f"{profile.name}({code})" for code, profile in load_provinces().items()}
+
+
+def name_of(code: str | None) -> str:
+    """A province for people; an unknown one as it is."""
+    return _names().get(code or "", code or "?")
+
+
+def case_lines(case: Mapping[str, Any]) -> list[str]:
+    """Head, timeline and whose move it is, as one side tells it."""
+    side = "destination 迁入地" if case.get("side") == "destination" else "origin 迁出地"
+    here = case["destination_province"] if case.get("side") == "destination" else case["origin_province"]
+    head = f"case {case['case_id']}  item {case['item']}  {case['state']}"
+    route = f"{name_of(case['origin_province'])} → {name_of(case['destination_province'])}"
+    return [
+        f"{head}  {route}",
+        f"  at the {side} {name_of(here)}:",
+        *(f"    {_line(entry)}" for entry in case["timeline"]),
+        f"  {whose_move(case)}",
+    ]
+
+
+def side_lines(case: Mapping[str, Any], here: str, side: str) -> list[str]:
+    """The timeline of one side, for a pair of views."""
+    return [f"  {side} {name_of(here)}:", *(f"    {_line(entry)}" for entry in case["timeline"])]
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    at = datetime.fromisoformat(entry["at"]).strftime("%H:%M:%S")
+    event = str(entry["event"]).rpartition(".")[2]
+    sent = f"; sends {entry['sent']}" if entry.get("sent") else ""
+    return f"{at}  {EVENTS.get(event, event)} ({entry['actor']}, {entry['state']}{sent})"
+
+
+def whose_move(case: Mapping[str, Any]) -> str:
+    """Who acts next and until when, or how it ended."""
+    waiting = case.get("waiting_for")
+    if waiting is None:
+        refusal = case.get("refusal")
+        why = f": {refusal['title']} ({refusal['code']}), {refusal['contact']}" if refusal else ""
+        return f"ended: {case['state']}{why}"
+    where = name_of(waiting["province"])
+    return f"waits for {waiting['owner']} in {where} until {waiting['until']}: {waiting['action']}"
