@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,7 +69,6 @@ async def delete_topics(bootstrap: str, names: Sequence[str]) -> None:
     end = time.monotonic() + DEADLINE_S
     while any((await describe_logs(Broker(bootstrap), names)).values()):
         assert time.monotonic() < end, "the topics are still there"
-        await asyncio.sleep(0.01)
 
 
 async def put(transport: Transport, number: int) -> None:
@@ -91,14 +90,6 @@ async def take(inlet: Inlet, count: int) -> list[int]:
             continue
         numbers.extend(int(record.data) for record in records)
     return numbers
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition. Fails after 30 s."""
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in 30 s"
-        await asyncio.sleep(0.01)
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:

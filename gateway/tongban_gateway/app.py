@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -55,7 +56,10 @@ class WallClock:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a gateway can do without being told. asyncapi: the message contract, served as it is."""
+    """What a gateway can do without being told. asyncapi: the message contract, served as it is.
+
+    ticks: seconds of a clock that never goes back, for the breakers.
+    """
 
     keys: KeyDirectory | None = None
     catalogue: Catalogue = field(default_factory=load_catalogue)
@@ -64,6 +68,7 @@ class Options:
     asyncapi: bytes | None = None
     at_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
     body_size_bytes_max: int = BODY_SIZE_BYTES_MAX
+    ticks: Callable[[], float] = time.monotonic
 
 
 class Gateway:
@@ -154,7 +159,14 @@ def create_app(
     chosen = options or Options()
     health = Health("gateway", VERSION, advisory={"ledger": _ledger_check(ledger)})
     monitor = Monitor(health.registry)
-    forwarder = Forwarder(directory, upstreams, clock=chosen.clock, monitor=monitor, patience=chosen.patience)
+    forwarder = Forwarder(
+        directory,
+        upstreams,
+        clock=chosen.clock,
+        monitor=monitor,
+        patience=chosen.patience,
+        ticks=chosen.ticks,
+    )
     people = People(forwarder, ledger, secrets.person, clock=chosen.clock, monitor=monitor)
     local = _local_app(forwarder, health, chosen)
     inner = Gateway(forwarder, people, local, chosen)

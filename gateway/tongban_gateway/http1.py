@@ -150,6 +150,11 @@ class Http1Upstream:
         self._idle: list[_Connection] = []
         self._waiting: deque[asyncio.Future[_Connection | None]] = deque()
 
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a request."""
+        return len(self._idle)
+
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         data = self._encode(request)
         connection = self._kept() or await self._fresh()

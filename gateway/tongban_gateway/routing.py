@@ -29,7 +29,7 @@ FORWARDED_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 T = TypeVar("T")
 
 _STEP = re.compile(r"[a-z][a-z-]{0,40}")
-_TOKEN = re.compile(r"[0-9A-Za-z._-]{1,160}")
+_TOKEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,160}")
 
 
 class ByBody(Enum):
@@ -111,9 +111,10 @@ def _registrations(method: str, rest: Sequence[str], query: bytes) -> Destinatio
 def _documents(method: str, rest: Sequence[str], query: bytes) -> Destination:
     if rest == ["verify"]:
         return ByBody.VERIFICATION if method == "POST" else None
-    if len(rest) != 1:
-        return None
-    return _asked_province(query) or issuing_province(rest[0])
+    match rest:
+        case [number] if _TOKEN.fullmatch(number):
+            return _asked_province(query) or issuing_province(number)
+    return None
 
 
 def _provinces(method: str, rest: Sequence[str], query: bytes) -> Destination:

@@ -114,7 +114,7 @@ def _refuse(batch: Batch, refused: Refused) -> None:
 
 
 def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
-    """A message as an event of this unit, sealed parts opened; None: the seal was bad, it is in quarantine."""
+    """A message as an event of this unit, sealed parts opened; None: a bad seal, it is in quarantine."""
     envelope = opened.message.envelope
     if envelope.case_id is None:
         unit.quarantine("BAD_BODY", envelope.sender, envelope.id, opened.proof)
@@ -157,6 +157,12 @@ def unseal_offer(office: Office, event: Event) -> bytes:
 def read_parked(unit: Unit, rows: Sequence[Any]) -> Iterator[Arrival]:
     """Messages parked earlier, opened again."""
     for row in rows:
-        arrival = arrival_of(unit, unit.office.opener.open_proof(row.parcel), row.tries)
+        try:
+            opened = unit.office.opener.open_proof(row.parcel)
+        except WireError as error:
+            unit.quarantine(error.reason, None, row.message_id, row.parcel)
+            unit.changes.unparked.append((row.message_id,))
+            continue
+        arrival = arrival_of(unit, opened, row.tries)
         if arrival is not None:
             yield arrival

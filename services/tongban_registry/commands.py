@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tongban_registry.storage.rows import to_us
 from tongban_registry.arrivals import unseal_offer
-from tongban_registry.unit import StoredReply, Unit
+from tongban_registry.storage.rows import StoredReply, to_us
+from tongban_registry.unit import Unit
 from tongban_registry.views import case_view
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.decide import Fate
@@ -22,6 +22,7 @@ from tongban_shared.ids import make_case_id
 from tongban_shared.registration import CLAIMING, Registration
 
 OFFER_KEPT_STATE = "CONFIRMING"
+SERIALS = 10**8
 ACCEPTED = 202
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
@@ -60,7 +61,7 @@ class Command:
 def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) -> Reply:
     """Decide one command within a unit of work and stage its reply."""
     if command.key is not None and command.key in replies:
-        return _replay(replies[command.key], command)
+        return replay(replies[command.key], command.digest)
     reply = _HANDLERS.get(command.name, _on_case)(unit, command)
     if command.key is not None and reply.code is None:
         text = reply.view.decode("utf-8")
@@ -70,8 +71,9 @@ def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) 
     return reply
 
 
-def _replay(stored: StoredReply, command: Command) -> Reply:
-    if stored.digest != command.digest:
+def replay(stored: StoredReply, digest: str) -> Reply:
+    """The stored reply again; the same key with another body is a conflict."""
+    if stored.digest != digest:
         return Reply(code="IDEMPOTENCY_CONFLICT")
     return Reply(stored.status, stored.reply.encode("utf-8"), stored.case_id, replayed=True)
 
@@ -82,8 +84,8 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
     if existing is not None:
         return Reply(code="DUPLICATE_CASE", case_id=existing)
     event = unit.event("apply", "", command.body, command.officer)
-    day = unit.office.clock.now().date()
-    case_id = make_case_id(unit.office.province, command.service, day, event.stamp % 10**8)
+    serial = event.stamp % SERIALS
+    case_id = make_case_id(unit.office.province, command.service, unit.office.today(), serial)
     outcome = unit.decide(replace(event, case_id=case_id), "migration")
     if outcome is None or outcome.fate is not Fate.TAKEN:
         return Reply(code="STEP_NOT_ALLOWED")
@@ -145,7 +147,9 @@ def _on_register(unit: Unit, command: Command) -> Reply:
 
 def _reply(unit: Unit, case: Case, status: int) -> Reply:
     """The case as it stands, with what this unit added to its timeline."""
-    return Reply(status, msgspec.json.encode(case_view(case, unit.notes[case.id], unit.office.profile)), case.id)
+    return Reply(
+        status, msgspec.json.encode(case_view(case, unit.notes[case.id], unit.office.profile)), case.id
+    )
 
 
 _HANDLERS = {"apply": _on_apply, "limit": _on_limit, "register": _on_register}

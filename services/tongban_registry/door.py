@@ -108,8 +108,7 @@ class Door:
 
     def key_of(self, person: PersonIn) -> tuple[PersonKey, str]:
         """The person's key and the keyed check of the name. Raises IdNumberError."""
-        today = self._office.clock.now().date()
-        number = check_id_number(person.id_number, today).number
+        number = check_id_number(person.id_number, self._office.today()).number
         secret = self._office.secrets.person
         return person_key(secret, number), name_check(secret, number, person.name)
 

@@ -11,8 +11,7 @@ from tongban_registry.storage.rows import from_us, from_us_or_none
 from tongban_registry.views import local
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
+    from tongban_registry.storage.report_sql import Found
     from tongban_registry.storage.reports import Hops
 
 
@@ -36,7 +35,7 @@ def hops_view(hops: Hops, province: str) -> list[dict[str, Any]]:
     return [view for _, view in both]
 
 
-def _sent(row: Row[Any]) -> tuple[int, dict[str, Any]]:
+def _sent(row: Found) -> tuple[int, dict[str, Any]]:
     sender, receiver, *_ = row.message_id.split("-")
     return row.made_at, {
         "message_id": row.message_id,

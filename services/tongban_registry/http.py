@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from fastapi import APIRouter, Header, Request, Response
 
-from tongban_registry.commands import Command, Reply
+from tongban_registry.commands import Command, Reply, replay
 from tongban_registry.door import (
     ApplicationIn,
     DecisionIn,
@@ -21,9 +21,10 @@ from tongban_registry.door import (
     check_materials,
     materials_of,
 )
-from tongban_registry.views import BEIJING, case_view
+from tongban_registry.office import BEIJING
+from tongban_registry.views import case_view
 from tongban_shared.cases.migration_rules import Decision, Supplied
-from tongban_shared.errors import RefusedError
+from tongban_shared.errors import BadInputError, RefusedError
 from tongban_shared.ids import case_id as checked_case_id
 from tongban_shared.registration import CLAIMING, MOVED_ON, Registration
 from tongban_shared.web.handlers import as_response
@@ -39,7 +40,8 @@ WAIT_MAX_S = 30
 JSON = "application/json"
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
-Officer = Annotated[str | None, Header(alias="X-Tongban-Officer", max_length=40)]
+OFFICER_HEADER = "X-Tongban-Officer"
+Officer = Annotated[str | None, Header(alias=OFFICER_HEADER, max_length=40)]
 # The public word for each custody state. Source: domain.md §2.3.
 PUBLIC_STATE = {
     Registration.HELD: "REGISTERED",
@@ -49,13 +51,19 @@ PUBLIC_STATE = {
 }
 
 
-def case_routes(hall: Hall, door: Door, desk: Desk) -> APIRouter:
-    """Applications, cases, and what people do to them."""
+def case_routes(hall: Hall, door: Door) -> APIRouter:
+    """Applications and cases, for those who apply."""
     router = APIRouter(tags=["cases"])
 
     @router.post("/v1/cases", status_code=202, summary="Apply")
     async def apply(given: ApplicationIn, request: Request, key: Key = None) -> Response:
-        command = await door.application(given)
+        try:
+            command = await door.application(given)
+        except BadInputError:
+            stored = await _stored(hall, (request, key))
+            if stored is None:
+                raise
+            return stored
         return await _put(hall, command, (request, key))
 
     @router.get("/v1/cases/{case_id}", summary="A case: state, whose move it is, timeline")
@@ -83,14 +91,26 @@ def case_routes(hall: Hall, door: Door, desk: Desk) -> APIRouter:
         body = Supplied(materials_of(given.materials), check_materials(item, sorted(handed)))
         return await _put(hall, Command("materials", body=body, case_id=case.id), (request, key))
 
+    return router
+
+
+def decision_routes(hall: Hall, desk: Desk) -> APIRouter:
+    """What an officer decides."""
+    router = APIRouter(tags=["cases"])
+
     @router.post("/v1/cases/{case_id}/decision", status_code=202, summary="An officer's decision")
-    async def decision(
-        case_id: str, given: DecisionIn, request: Request, key: Key = None, officer: Officer = None
-    ) -> Response:
+    async def decision(case_id: str, given: DecisionIn, request: Request, key: Key = None) -> Response:
+        number = checked_case_id(case_id)
+        who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
+        try:
+            await desk.check(number, who)
+        except BadInputError:
+            stored = await _stored(hall, (request, key))
+            if stored is None:
+                raise
+            return stored
         body = Decision(given.outcome, given.reason_code, given.note)
-        who = officer or given.officer or "officer"
-        command = Command("decision", body=body, case_id=checked_case_id(case_id), officer=who)
-        await desk.check(checked_case_id(case_id), who)
+        command = Command("decision", body=body, case_id=number, officer=who)
         return await _put(hall, command, (request, key))
 
     return router
@@ -146,9 +166,24 @@ async def _put(hall: Hall, command: Command, origin: tuple[Request, str | None])
     """Put a command before the hall and answer with its reply, given after the commit."""
     request, key = origin
     if key is not None:
-        command.key = sha256(f"{request.url.path} {key}".encode()).hexdigest()
-        command.digest = sha256(await request.body()).hexdigest()
+        command.key, command.digest = await _fingerprint(request, key)
     return answer_of(await asyncio.shield(hall.ask(command)), hall)
+
+
+async def _fingerprint(request: Request, key: str) -> tuple[str, str]:
+    """Digests of the idempotency key (per path) and of the body."""
+    stored_key = sha256(f"{request.url.path} {key}".encode()).hexdigest()
+    return stored_key, sha256(await request.body()).hexdigest()
+
+
+async def _stored(hall: Hall, origin: tuple[Request, str | None]) -> Response | None:
+    """The reply stored for this key: what is refused now may have been taken before."""
+    request, key = origin
+    if key is None:
+        return None
+    stored_key, digest = await _fingerprint(request, key)
+    reply = await hall.store.reply(stored_key)
+    return None if reply is None else answer_of(replay(reply, digest), hall)
 
 
 def answer_of(reply: Reply, hall: Hall) -> Response:

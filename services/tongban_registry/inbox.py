@@ -1,7 +1,7 @@
 """The hall: two doors lead in, every batch becomes one unit of work, one transaction.
 
-Messages from other provinces (door 2) and commands (door 1, timers, ledger answers) wait here; when the hall is
-free it takes all that has arrived. Load makes the batches, so a single message never waits for company.
+Messages from other provinces (door 2) and commands (door 1, timers, ledger answers) wait here; a free hall takes
+all that has arrived. Load makes the batches, so a single message never waits for company.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Hall:
             unit.remember_parked(arrival)
         for taken in batch.taken:
             self._take(unit, batch, taken, loaded)
-        replies = [(command, take_command(unit, command, loaded.replies)) for command in commands]
+        replies = [(command, self._answer(unit, command, loaded)) for command in commands]
         unit.finish_parked()
         self._stage_batch(unit, batch)
         return unit, replies
@@ -184,11 +184,21 @@ class Hall:
         loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | loaded.persons_of(held_up)))
         if asked:
             loaded.cases |= await tx.cases(loaded.cases_of(asked))
-        loaded.proofs = await tx.proofs(loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"}))
+        loaded.proofs = await tx.proofs(
+            loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
+        )
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
         loaded.applications = await tx.applications(applying)
         loaded.replies = await tx.replies(command.key for command in commands if command.key)
         return loaded
+
+    def _answer(self, unit: Unit, command: Command, loaded: Loaded) -> Reply:
+        """One command; a failure is its own reply and nobody else's."""
+        try:
+            return take_command(unit, command, loaded.replies)
+        except Exception as error:  # noqa: BLE001  # this door: one failing command stops itself alone
+            log.error("command failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400
+            return Reply(code="INTERNAL")
 
     def _take(self, unit: Unit, batch: Batch, taken: Taken, loaded: Loaded) -> None:
         """One message: seen before, reused under other bytes, or fresh."""
@@ -235,7 +245,7 @@ class Hall:
         at = to_us(unit.now)
         number = unit.counters.unit
         header = "" if sealed is None else sealed.header_text
-        if sealed is not None or unit.counters.stamp != self.counters.stamp:
+        if sealed is not None or unit.changes.cases:
             unit.changes.unit.append((number, header, unit.counters.stamp, at))
         if sealed is None:
             return

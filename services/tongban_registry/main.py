@@ -30,6 +30,7 @@ from tongban_shared.keys import load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger
 from tongban_shared.provinces import ProvinceProfile, load_province
 from tongban_shared.transports import open_transport
+from tongban_shared.tuning import tune_collector
 from tongban_shared.web.logs import configure_logs
 from tongban_shared.web.serve import PatientServer, server
 
@@ -116,6 +117,7 @@ async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:
             ledger = HttpLedger(http, load_signer(settings.keys, profile.code), secret)
             around = Surrounds(transport, ledger, WallClock(), settings.keys)
             house.add(Berth(profile, settings.database_of(profile.code), around, house.stopping))
+        tune_collector()
         with _listener(settings) as listener:
             return await _until_stopped(_server(settings, house), listener, house, transport)
 

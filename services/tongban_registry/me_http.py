@@ -22,10 +22,9 @@ from tongban_shared.web.handlers import as_response
 from tongban_shared.web.problems import problem
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from tongban_registry.door import Door
     from tongban_registry.office import Office
+    from tongban_registry.storage.report_sql import Found
     from tongban_registry.storage.reports import Reports
 
 LIMIT = 50
@@ -55,7 +54,7 @@ def me_routes(office: Office, door: Door, reports: Reports) -> APIRouter:
     return router
 
 
-def _entry(row: Row[Any], province: str) -> dict[str, Any]:
+def _entry(row: Found, province: str) -> dict[str, Any]:
     return {
         "at": local(from_us(row.at)),
         "province": province,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from tongban_shared.cases.migration import MIGRATION
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tongban_shared.ports import Clock, Signer
     from tongban_shared.provinces import ProvinceProfile
     from tongban_shared.wire import Opener
+
+BEIJING = timezone(timedelta(hours=8))
 
 # A new case type is one entry here and its files in cases/ and messages/.
 KINDS: Mapping[str, CaseKind] = {MIGRATION.name: MIGRATION}
@@ -56,6 +59,10 @@ class Office:
     catalogue: Catalogue
     clock: Clock
     org: str
+
+    def today(self) -> date:
+        """The day in China, which has one time zone; storage keeps UTC."""
+        return self.clock.now().astimezone(BEIJING).date()
 
     @property
     def province(self) -> Province:

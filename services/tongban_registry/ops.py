@@ -16,11 +16,9 @@ from tongban_shared.ids import PersonKey, custody_digest
 from tongban_shared.registration import Registration
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from tongban_registry.inbox import Hall
     from tongban_registry.pause import Pause
-    from tongban_registry.storage.report_sql import Place
+    from tongban_registry.storage.report_sql import Found, Place
     from tongban_registry.storage.reports import Figures, Page, Reports
     from tongban_registry.tasks_http import Desk
     from tongban_shared.ports import Clock
@@ -91,7 +89,7 @@ class Ops:
         self.ready: Check = _always
 
     async def overview(self) -> dict[str, Any]:
-        """One row. What must never be forgotten comes first; ages are whole seconds, null when there are none."""
+        """One row. What must never be forgotten comes first; ages are whole seconds, null when none."""
         figures = await self.reports.figures(self.desk.moment())
         people = await self._people()
         reason = await self.ready()
@@ -142,7 +140,7 @@ class Ops:
             "as_of": local(now),
         }
 
-    def _transfer(self, row: Row[Any], now: datetime) -> dict[str, Any]:
+    def _transfer(self, row: Found, now: datetime) -> dict[str, Any]:
         secret = self.desk.office.secrets.custody
         since = from_us_or_none(row.since)
         here = row.state == "FROZEN"

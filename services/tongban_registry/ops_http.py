@@ -14,7 +14,7 @@ from tongban_registry.hops import hops_view
 from tongban_registry.office import KINDS
 from tongban_registry.paging import JSON, Cursor, Limit, cursor_of, listed, place_in
 from tongban_registry.pause import Paused
-from tongban_registry.storage.report_sql import Wanted
+from tongban_registry.storage.report_sql import Found, Wanted
 from tongban_registry.storage.rows import from_us, from_us_or_none
 from tongban_registry.views import local
 from tongban_shared.errors import RefusedError
@@ -22,8 +22,6 @@ from tongban_shared.ids import case_id as checked_case_id, province as checked_p
 from tongban_shared.web.problems import FieldRefusedError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from tongban_registry.ops import Ops
     from tongban_registry.replay import Replays
 
@@ -175,7 +173,7 @@ def quarantine_routes(ops: Ops, replays: Replays) -> APIRouter:
     return router
 
 
-def case_row_view(row: Row[Any]) -> dict[str, Any]:
+def case_row_view(row: Found) -> dict[str, Any]:
     """One case of the list."""
     return {
         "case_id": row.id,
@@ -196,7 +194,7 @@ def case_row_view(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _refused(row: Row[Any], province: str) -> dict[str, Any]:
+def _refused(row: Found, province: str) -> dict[str, Any]:
     return {
         "id": f"{province}-{row.n}",
         "reason": row.reason,

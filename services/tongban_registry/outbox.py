@@ -1,7 +1,7 @@
 """The exit: just-committed parcels go out from memory; rows without receipt are sent again, byte for byte.
 
-An outbox row is retired by the receiver's signed receipt only (C5), so a send that fails needs no more here than
-a counter: the row is still there, and its next try has a time.
+An outbox row is retired by the receiver's signed receipt only (C5), so a send that fails needs no more than a
+counter here: the row is still there, and its next try has a time.
 """
 
 from __future__ import annotations

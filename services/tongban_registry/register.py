@@ -140,7 +140,7 @@ def hold(case: Case, event: Event, around: Surroundings) -> Writing:
 
 
 def _settled_record(record: dict[str, Any], case: Case, home: str) -> str:
-    """The resident form as it will stand here: address, and why and whence (何时何因由何地迁来); when: valid_from."""
+    """The resident form as it will stand here: address, and why and whence (何因由何地迁来)."""
     settled = record | {
         "address": case.data.address,
         "household_no": home,

@@ -21,9 +21,8 @@ from tongban_shared.ports import Family, Record
 from tongban_shared.wire import split_entries
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from tongban_registry.inbox import Hall
+    from tongban_registry.storage.report_sql import Found
     from tongban_registry.storage.reports import Reports
 
 NO_LOG = ""
@@ -73,7 +72,7 @@ class Replays:
             if (await self._hall.ask(Command("pass"))).code == "OVERLOADED":
                 raise RefusedError("OVERLOADED")
 
-    def _note(self, row: Row[Any], actor: str, reason: str) -> tuple[str, str]:
+    def _note(self, row: Found, actor: str, reason: str) -> tuple[str, str]:
         office = self._hall.office
         told = {
             "actor": actor,
@@ -85,7 +84,7 @@ class Replays:
         return f"ops.replay.{row.n}", msgspec.json.encode(told).decode()
 
 
-def _parcel(row: Row[Any]) -> bytes:
+def _parcel(row: Found) -> bytes:
     """The bytes as they came. Raises RefusedError(BAD_FRAME) when they are no parcel that can be verified."""
     try:
         data = base64.b64decode(row.parcel, validate=True)

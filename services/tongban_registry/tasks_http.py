@@ -16,7 +16,7 @@ from pydantic import StringConstraints
 from tongban_registry.door import Closed
 from tongban_registry.office import KINDS
 from tongban_registry.paging import JSON, Limit, listed, place_in
-from tongban_registry.storage.report_sql import Moment, Wanted
+from tongban_registry.storage.report_sql import Found, Moment, Wanted
 from tongban_registry.storage.reports import Claim
 from tongban_registry.storage.rows import from_us, from_us_or_none
 from tongban_registry.views import ACTIONS, PROMISED_DAYS, local
@@ -25,8 +25,6 @@ from tongban_shared.errors import RefusedError
 from tongban_shared.ids import case_id as checked_case_id, org_code, province as checked_province
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from tongban_registry.office import Office
     from tongban_registry.storage.reports import Reports
 
@@ -118,7 +116,7 @@ def _claim_view(officer: str | None, org: str | None, until: str | None) -> dict
     return {"claimed_by": officer, "claimed_org": org, "claimed_until": until}
 
 
-def task_view(row: Row[Any]) -> dict[str, Any]:
+def task_view(row: Found) -> dict[str, Any]:
     """One entry of the list."""
     return {
         "task_id": row.id,

@@ -7,7 +7,7 @@ case alone; the others of the batch go on.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tongban_registry.envelopes import Outgoing, Sealed
 from tongban_registry.office import KINDS, Counters, Office
 from tongban_registry.register import VERBS, Writing
-from tongban_registry.storage.rows import Changes, to_us
+from tongban_registry.storage.rows import Changes, StoredReply, to_us
 from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.decide import Fate, Outcome, decide
 from tongban_shared.ids import CaseId
@@ -28,15 +28,6 @@ from tongban_shared.wire import Opened, cut
 
 PARKED_TRIES_MAX = 5
 PARKED_PER_CASE_MAX = 32
-
-
-class StoredReply(msgspec.Struct, frozen=True):
-    """A reply given earlier for an idempotency key."""
-
-    digest: str
-    status: int
-    reply: str
-    case_id: str | None
 
 
 @dataclass(slots=True)
@@ -52,22 +43,22 @@ class Loaded:
     parked: Sequence[Any] = ()
     replies: dict[str, StoredReply] = field(default_factory=dict)
 
-    def persons_of(self, case_ids: Set[str]) -> set[str]:
+    def persons_of(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of these cases."""
         found = (self.cases.get(case_id) for case_id in case_ids)
         return {person for case in found if case for person in case.persons}
 
-    def homes_of(self, persons: Set[str]) -> set[str]:
+    def homes_of(self, persons: AbstractSet[str]) -> set[str]:
         """Households that these persons could leave."""
         found = (self.people.get(person) for person in persons)
         return {person.household_id for person in found if person and person.state in CLAIMING}
 
-    def cases_of(self, persons: Set[str]) -> set[str]:
+    def cases_of(self, persons: AbstractSet[str]) -> set[str]:
         """Cases that these persons are frozen for."""
         found = (self.people.get(person) for person in persons)
         return {person.case_id for person in found if person and person.case_id}
 
-    def released(self, case_ids: Set[str]) -> set[str]:
+    def released(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of those cases that wait for the destination to settle."""
         found = (self.cases.get(case_id) for case_id in case_ids)
         return {person for case in found if case and case.state == "RELEASED" for person in case.persons}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tongban_registry.office import KINDS
+from tongban_registry.office import BEIJING, KINDS
 from tongban_registry.storage.rows import from_us
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.web.problems import refusal_record
@@ -14,8 +14,6 @@ from tongban_shared.web.problems import refusal_record
 if TYPE_CHECKING:
     from tongban_shared.provinces import ProvinceProfile
 
-# China has one time zone; storage keeps UTC.
-BEIJING = timezone(timedelta(hours=8))
 ACTIONS = {
     Waits.ORIGIN: "the origin's registry answers",
     Waits.DESTINATION: "the destination's registry answers",

@@ -19,6 +19,7 @@ from tongban_sandbox.volumes import (
     draw_migration_type,
     draw_outcome,
 )
+from tongban_shared.registration import ADULT_AGE
 
 if TYPE_CHECKING:
     from tongban_sandbox.residents import Pool, Resident
@@ -99,11 +100,12 @@ class Drawer:
             ground = GROUNDS.get(item.migration_type or "", ANY_ADULT)
             applicant = self._pool.draw(origin, self._random, partial(_fits, ground, today))
             if applicant is not None:
-                return self._application(applicant, destination, item)
+                return self._application(applicant, (destination, item), today)
         return None
 
-    def _application(self, applicant: Resident, destination: Province, item: Item) -> Drawn:
-        members = self._members(applicant, item)
+    def _application(self, applicant: Resident, move: tuple[Province, Item], today: date) -> Drawn:
+        destination, item = move
+        members = self._members(applicant, item, today)
         ending = draw_outcome(self._random)
         # An application that runs out takes its 30 days; within a session it is withdrawn instead.
         ending = "WITHDRAWN" if ending == "EXPIRED" else ending
@@ -119,11 +121,14 @@ class Drawer:
         drawn = Drawn(applicant, members, destination, item, {}, ending, left_out)
         return replace(drawn, body=self._body(drawn, materials))
 
-    def _members(self, applicant: Resident, item: Item) -> Sequence[Resident]:
-        alone = applicant.relation_code == UNRELATED or not item.admits_members
-        if alone or self._random.random() > WHOLE_HOUSEHOLD:
+    def _members(self, applicant: Resident, item: Item, today: date) -> Sequence[Resident]:
+        """Who moves too: sometimes everybody, and everybody where only minors would stay (M-2)."""
+        if applicant.relation_code == UNRELATED or not item.admits_members:
             return ()
         members = self._pool.members(applicant)
+        only_minors = all(member.age(today) < ADULT_AGE for member in members)
+        if not only_minors and self._random.random() > WHOLE_HOUSEHOLD:
+            return ()
         for member in members:
             self._pool.take(member)
         return members

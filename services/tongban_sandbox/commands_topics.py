@@ -20,7 +20,12 @@ topics_app = typer.Typer(
 )
 
 Bootstrap = Annotated[
-    str, typer.Option(help="Brokers to ask first: host:port[,host:port].", show_default=False)
+    str,
+    typer.Option(
+        envvar="TONGBAN_TRANSPORT",
+        help="Brokers to ask first: host:port[,host:port], with or without kafka:// before it.",
+        show_default=False,
+    ),
 ]
 SingleBroker = Annotated[
     bool,
@@ -47,9 +52,9 @@ def create(
 ) -> None:
     """Make the topics that are missing; those that exist are left alone and compared. Safe to repeat."""
     wanted = _wanted(provinces_folder, single_broker=single_broker)
-    made = _run(create_topics(bootstrap, wanted))
+    made = _run(create_topics(_address(bootstrap), wanted))
     typer.echo(f"{len(made)} topics made, {len(wanted) - len(made)} were there")
-    _report(_run(check_topics(bootstrap, wanted)))
+    _report(_run(check_topics(_address(bootstrap), wanted)))
 
 
 @topics_app.command()
@@ -58,7 +63,7 @@ def check(
 ) -> None:
     """Compare live topics with the wanted ones. Exit code 1 when one differs, with what to do."""
     wanted = _wanted(provinces_folder, single_broker=single_broker)
-    _report(_run(check_topics(bootstrap, wanted)))
+    _report(_run(check_topics(_address(bootstrap), wanted)))
     typer.echo(f"{len(wanted)} topics are as wanted")
 
 
@@ -67,6 +72,10 @@ def _wanted(folder: Path | None, *, single_broker: bool) -> Sequence[Topic]:
         return wanted_topics(load_topics(), load_provinces(folder), single_broker=single_broker)
     except TongbanError as error:
         raise _refusal(error) from error
+
+
+def _address(bootstrap: str) -> str:
+    return bootstrap.removeprefix("kafka://")
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

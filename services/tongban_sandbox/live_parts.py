@@ -18,7 +18,7 @@ import httpx
 from tongban_ledger.storage.sql import open_store
 from tongban_registry.health import MIGRATIONS
 from tongban_registry.storage.store import RegistryStore
-from tongban_sandbox.seeding import Place, seed_province
+from tongban_sandbox.seeding import Place, claim, seed_register
 from tongban_sandbox.servers import KafkaServer, PostgresServer, ServerFailedError
 from tongban_sandbox.servers.process import Launch, ServerProcess, free_port
 from tongban_sandbox.together import together
@@ -118,8 +118,9 @@ class Parts:
                 await upgrade(self.database(code), MIGRATIONS)
                 store = await RegistryStore.open(self.database(code))
                 ledger = HttpLedger(http, load_signer(self.keys, code), secrets.custody)
-                place = Place(code, store, ledger, secrets.person)
-                await seed_province(place, wanted[code], self.plan.seed, lambda _: None)
+                place = Place(code, store, secrets.person)
+                keys = await seed_register(place, wanted[code], self.plan.seed, lambda _: None)
+                await claim(ledger, code, keys)
                 await store.close()
         people = sum(wanted[code] for code in self.provinces)
         self._say(f"{people} synthetic people registered in {len(self.provinces)} provinces")

@@ -111,6 +111,8 @@ class ProvinceHost:
         if door is None or crash is None or self._end.cut:
             raise UpstreamFailedError(Failure.CONNECT)
         answer = asyncio.ensure_future(door.send(request))
+        # A caller who stops waiting leaves the registry to finish its work; nobody hears how that ends.
+        answer.add_done_callback(_heard)
         await asyncio.wait((answer, crash), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             answer.cancel()
@@ -119,3 +121,8 @@ class ProvinceHost:
 
     async def close(self) -> None:
         """The gateway lets go; whoever runs the country stops the registry."""
+
+
+def _heard(answer: asyncio.Task[UpstreamResponse]) -> None:
+    if not answer.cancelled():
+        answer.exception()

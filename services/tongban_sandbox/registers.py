@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tongban_sandbox.homes import Claims, Homes, Transit, count_homes
-from tongban_shared.ids import Province
+from tongban_shared.ids import PersonKey, Province
 
 CLAIMS = "SELECT key FROM person WHERE state IN ('HELD', 'FROZEN')"
 IN_TRANSFER = (
@@ -106,6 +106,11 @@ class Registers:
             yield connection
         finally:
             connection.close()
+
+    def keys(self, province: Province) -> list[PersonKey]:
+        """The keys of everybody whom a register claims."""
+        with self.reader(province) as reader:
+            return [PersonKey(key) for (key,) in reader.execute(CLAIMS)]
 
     def close(self) -> None:
         """Close all readers."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -55,7 +56,7 @@ def as_table(reading: Reading, world: World, heading: str) -> Table:
     style = "green" if reading.homes.good else "bold red"
     # Above the rows, so that a small terminal cuts off provinces and never this line.
     title = Text(f"{heading}\n").append(str(reading.homes), style=style)
-    table = Table(title=title, expand=False, pad_edge=False)
+    table = Table(title=title, box=SIMPLE_HEAD, expand=False)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "province" else "right", no_wrap=True)
     for code, figures in reading.provinces.items():

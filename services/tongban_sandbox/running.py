@@ -25,11 +25,13 @@ from tongban_sandbox.together import until_one_ends
 from tongban_sandbox.traffic import NATIONAL_PER_S, Traffic
 from tongban_sandbox.world import World
 from tongban_shared.errors import SettingsError
+from tongban_shared.tuning import tune_collector
 from tongban_shared.web.serve import PatientServer, server
 
 HOST = "127.0.0.1"
 BACKLOG = 2_048
 POLL_S = 0.01
+STOP_S = 3
 FIRST_PROVINCE = "33"
 
 
@@ -87,6 +89,7 @@ async def _run(options: RunOptions, console: Console) -> None:
         async with World(state) as world:
             await _populate(world, console)
             await world.start()
+            tune_collector()
             await _serve(world, listener, options, (console, began))
     console.print("stopped; tongban run goes on from here")
 
@@ -123,6 +126,8 @@ async def _serve(
     host, port = listener.getsockname()
     base_url = f"http://{host}:{port}"
     plain = server(SandboxApp(world, traffic), world.gateway.health, host=host, port=port)
+    # Whoever waits for the end of a case (Prefer: wait) is not waited for.
+    plain.config.timeout_graceful_shutdown = STOP_S
     running = _SandboxServer(plain.config, world.gateway.health)
     file = announcement_file(options.state)
 

@@ -1,29 +1,35 @@
-"""First registrations: synthetic people go into a register and into the custody ledger, at epoch 0.
+"""First registrations: synthetic people go into the registers, then into the custody ledger, at epoch 0.
 
-Both sides are set-wise and safe to repeat as a pair: the ledger takes the same person again, and a register
-whose seeding was cut off is made anew by its owner.
+The ledger takes the same person again, so that step can be repeated; a register whose seeding was cut off is
+made anew by its owner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tongban_sandbox.people import HEAD, SyntheticHousehold, SyntheticPerson, households
+from tongban_shared.custody import first
 from tongban_shared.errors import SettingsError
-from tongban_shared.ids import PersonKey, Province, name_check, person_key
+from tongban_shared.ids import PersonKey, Province, custody_digest, name_check, person_key
 from tongban_shared.ports import Verdict
 from tongban_shared.registration import Household, Person, Registration
 
 if TYPE_CHECKING:
+    from tongban_ledger.storage.sql import LedgerStore
     from tongban_registry.storage.store import RegistryStore
     from tongban_shared.ports import Ledger
 
+# Keys are random to the databases: the fewer transactions, the less often each page is written.
+PERSONS_PER_BATCH = 10_000
+ENTRIES_PER_BATCH = 20_000
 # Well under what the ledger takes in one call.
-PERSONS_PER_BATCH = 2_500
+PERSONS_PER_CALL = 2_500
 Progress = Callable[[int], None]
 """Called with the number of people entered since the last call."""
 
@@ -38,23 +44,48 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where people are entered: register and ledger of one province. secret: of the person keys."""
+    """One province's register; secret: of the person keys."""
 
     province: Province
     store: RegistryStore
-    ledger: Ledger
     secret: bytes
 
 
-async def seed_province(place: Place, people: int, seed: int, progress: Progress) -> None:
-    """Enter `people` synthetic people. Raises SettingsError where the ledger knows one of them elsewhere."""
-    for batch in batches(place.province, people, seed, place.secret):
-        claims = [(PersonKey(person.key), place.province) for person in batch.persons]
-        verdicts = await place.ledger.register_first(claims)
-        if Verdict.CONFLICT in verdicts:
-            raise SettingsError(f"the ledger holds people of province {place.province} already")
+async def seed_register(place: Place, people: int, seed: int, progress: Progress) -> Sequence[PersonKey]:
+    """Enter `people` synthetic people into a register; returns their keys."""
+    keys: list[PersonKey] = []
+    made = batches(place.province, people, seed, place.secret)
+    # In a thread: making a batch takes longer than a database waits for its next statement.
+    while (batch := await asyncio.to_thread(next, made, None)) is not None:
         await place.store.seed(batch.households, batch.persons)
+        keys += [PersonKey(person.key) for person in batch.persons]
         progress(len(batch.persons))
+    return keys
+
+
+async def claim(ledger: Ledger, province: Province, keys: Sequence[PersonKey]) -> None:
+    """Enter people into the ledger as their province does. Raises SettingsError if it knows one elsewhere."""
+    for start in range(0, len(keys), PERSONS_PER_CALL):
+        claims = [(key, province) for key in keys[start : start + PERSONS_PER_CALL]]
+        _check(await ledger.register_first(claims))
+
+
+async def claim_all(
+    store: LedgerStore, keys: Mapping[Province, Sequence[PersonKey]], secret: bytes, now_us: int
+) -> None:
+    """Enter a whole country into the ledger's own store, in the order of its keys: each page is written once.
+
+    secret: of the ledger's digests. Raises SettingsError if the ledger knows somebody elsewhere.
+    """
+    entries = sorted((custody_digest(secret, key), code) for code, found in keys.items() for key in found)
+    for start in range(0, len(entries), ENTRIES_PER_BATCH):
+        hops = [first(digest, code) for digest, code in entries[start : start + ENTRIES_PER_BATCH]]
+        _check(await store.enter(hops, now_us))
+
+
+def _check(verdicts: Sequence[Verdict]) -> None:
+    if Verdict.CONFLICT in verdicts:
+        raise SettingsError("the ledger holds some of these people elsewhere; begin a new country")
 
 
 def batches(province: Province, people: int, seed: int, secret: bytes) -> Iterator[Batch]:

@@ -29,11 +29,15 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """What stands in world.json. seeded: people of each province whose seeding was completed."""
+    """What stands in world.json. seeded: people of each province whose register is complete.
+
+    in_ledger: whether the ledger has all of them.
+    """
 
     plan: Plan
     clock_offset_s: float = 0.0
     seeded: dict[str, int] = {}
+    in_ledger: bool = False
 
 
 class StateInUseError(SettingsError):

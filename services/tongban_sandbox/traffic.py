@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from tongban_sandbox.api import Api, InProcess, Reply
+from tongban_sandbox.api import InProcess, Reply
 from tongban_sandbox.applications import PURPOSE, Drawer, Drawn
 from tongban_sandbox.residents import Pool
 from tongban_sandbox.volumes import CASES_PER_YEAR, cases_per_s
@@ -73,7 +73,7 @@ class Traffic:
     def __init__(self, world: World, rate_per_s: float = DEFAULT_PER_S, seed: int = 1) -> None:
         self.tally = Tally()
         self._world = world
-        self._api: Api = InProcess(world.gateway)
+        self._api = InProcess(world.gateway)
         self._random = Random(seed)
         self._rate_per_s = rate_per_s
         self._changed = asyncio.Event()
@@ -98,15 +98,17 @@ class Traffic:
         world = self._world
         self._pool = await Pool.of(world.registers, world.profiles)
         drawer = Drawer(self._pool, world.profiles, load_catalogue(), self._random)
-        async with asyncio.TaskGroup() as lives:
-            for life in await asyncio.to_thread(self._left_open):
-                lives.create_task(self._live(life))
-            while True:
-                await self._next_arrival()
-                if self.tally.open < OPEN_MAX:
-                    drawn = drawer.draw(world.clock.now().date())
+        try:
+            async with asyncio.TaskGroup() as lives:
+                for life in await asyncio.to_thread(self._left_open):
+                    lives.create_task(self._live(life))
+                while True:
+                    await self._next_arrival()
+                    drawn = drawer.draw(world.clock.now().date()) if self.tally.open < OPEN_MAX else None
                     if drawn is not None:
                         lives.create_task(self._begin(drawn))
+        finally:
+            await self._api.close()
 
     async def _next_arrival(self) -> None:
         """Wait as chance has it: arrivals are independent of each other. Anew when the rate changes."""

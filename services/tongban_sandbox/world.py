@@ -23,7 +23,7 @@ from tongban_sandbox.clock import SandboxClock
 from tongban_sandbox.hostile import HostileWire
 from tongban_sandbox.province import LedgerLine, ProvinceHost, Site
 from tongban_sandbox.registers import Reading, Registers, has_people
-from tongban_sandbox.seeding import Place, Progress, seed_province
+from tongban_sandbox.seeding import Place, Progress, claim_all, seed_register
 from tongban_sandbox.together import together
 from tongban_sandbox.volumes import population
 from tongban_shared.errors import SettingsError
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 GATEWAY = "gateway"
 LEDGER = "ledger"
-SEEDED_AT_ONCE = 4
+SEEDED_AT_ONCE = 3
 # A province that was killed and restarted is asked again soon: people watch.
 PATIENCE = Patience(breaker=BreakerPolicy(open_s=0.5, open_s_max=2.0))
 
@@ -143,10 +143,13 @@ class World:
 
     async def seed(self, progress: Progress = lambda _: None) -> int:
         """Enter the people of each province that has none; returns how many. A cut-off seeding is redone."""
-        wanted = population(self.state.manifest.plan.scale)
-        missing = [code for code in self.profiles if code not in self.state.manifest.seeded]
+        manifest = self.state.manifest
+        wanted = population(manifest.plan.scale)
+        missing = [code for code in self.profiles if code not in manifest.seeded]
         turns = asyncio.Semaphore(SEEDED_AT_ONCE)
         await together(self._seed_one(code, wanted[code], (turns, progress)) for code in missing)
+        if missing or not manifest.in_ledger:
+            await self._enter_ledger()
         return sum(wanted[code] for code in missing)
 
     async def _seed_one(
@@ -154,11 +157,18 @@ class World:
     ) -> None:
         turns, progress = around
         async with turns:
-            store = _there(self.hosts[code].registry).store
-            place = Place(code, store, self._ledgers[code], _there(self._secrets).person)
-            await seed_province(place, people, self.state.manifest.plan.seed, progress)
+            place = Place(code, _there(self.hosts[code].registry).store, _there(self._secrets).person)
+            await seed_register(place, people, self.state.manifest.plan.seed, progress)
             self.state.manifest.seeded[code] = people
             self.state.save()
+
+    async def _enter_ledger(self) -> None:
+        """All first registrations at once; nobody has moved yet, so the registers tell who they are."""
+        keys = {code: await asyncio.to_thread(self.registers.keys, code) for code in self.profiles}
+        now_us = int(self.clock.now().timestamp() * 1_000_000)
+        await claim_all(_there(self._ledger_store), keys, _there(self._secrets).custody, now_us)
+        self.state.manifest.in_ledger = True
+        self.state.save()
 
     async def start(self) -> None:
         """Start all registries; what a stop or a crash left open goes on. Seeds first where nobody lives."""

@@ -1,9 +1,9 @@
 """Parcels: the signed bytes on the wire. One signature per unit of work, a hash path per message.
 
-Layout, big-endian: b"TBP1" · u32 length · header (JSON), then for each message: u32 index · u16 number of hashes
-in the path · path · u32 length · message. The signature binds sender, unit, tree size and root; the receiver
-stands in every message. From a parcel each message can be cut out as a parcel of one, verifiable alone and for
-ever. A bad message spoils itself, never its parcel. Source: protocol.md §8.
+Layout, big-endian: b"TBP1" · u32 length · header (JSON), then for each message: u32 index · u16 hashes in its
+path · path · u32 length · message. The signature binds sender, unit, tree size and root; the receiver stands in
+every message. From a parcel each message can be cut out as a parcel of one, verifiable alone and for ever.
+A bad message spoils itself, never its parcel. Source: protocol.md §8.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Bytes that were not taken, with the stable reason, for quarantine."""
+    """Bytes not taken, with the stable reason; a message as a parcel of one, so that it can be replayed."""
 
     reason: str
     sender: str | None
@@ -122,11 +122,13 @@ class Opener:
 
     def open(self, data: bytes) -> Iterator[Opened | Refused]:
         """Yield each message of a parcel, decoded and verified, or refused with its reason."""
+        sender = None
         try:
             header, at = split_header(data)
+            sender = header.sender
             root = self._root(header)
         except WireError as error:
-            yield Refused(error.reason, None, data)
+            yield Refused(error.reason, sender, data)
             return
         while at < len(data):
             try:
@@ -146,11 +148,12 @@ class Opener:
 
     def _open_leaf(self, header: Header, root: bytes, leaf: Leaf) -> Opened | Refused:
         if climb(leaf_hash(leaf.raw), leaf.index, header.size, leaf.path) != root:
-            return Refused("BAD_SIGNATURE", header.sender, leaf.raw)
+            return Refused("BAD_SIGNATURE", header.sender, next(pack(header, (leaf,))))
         try:
             message = decode_message(leaf.raw, header.sender, self._receiver)
         except WireError as error:
-            return Refused(error.reason, header.sender, leaf.raw, message_id_of(leaf.raw))
+            parcel = next(pack(header, (leaf,)))
+            return Refused(error.reason, header.sender, parcel, message_id_of(leaf.raw))
         return Opened(message, header, leaf)
 
     def _root(self, header: Header) -> bytes:

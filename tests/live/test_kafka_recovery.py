@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures_kafka import HERE, KAFKA_JARS, make_topics, put, take, until
+from tests.fixtures_kafka import HERE, KAFKA_JARS, make_topics, put, take
 from tongban_sandbox.servers.kafka import KafkaServer
 from tongban_shared.errors import TransportDownError
 from tongban_shared.transports.kafka import KafkaTransport
@@ -35,41 +36,59 @@ async def transport(kafka: KafkaServer) -> AsyncIterator[KafkaTransport]:
     await opened.close()
 
 
+class Tally:
+    """What twenty senders were told of their parcels; whoever waits for it is woken."""
+
+    def __init__(self) -> None:
+        self.acknowledged: set[int] = set()
+        self.refused = 0
+        self._told = asyncio.Condition()
+        self._over = False
+
+    async def send_on(self, transport: KafkaTransport, first: int) -> None:
+        """Send every twentieth number until it is over; a number that was refused is not sent again."""
+        for number in count(first, 20):
+            if self._over:
+                return
+            try:
+                await put(transport, number)
+                self.acknowledged.add(number)
+            except TransportDownError:
+                self.refused += 1
+            async with self._told:
+                self._told.notify_all()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition, at most 30 s."""
+        async with asyncio.timeout(DEADLINE_S), self._told:
+            await self._told.wait_for(condition)
+
+    def end(self) -> None:
+        """Let the senders come to their end."""
+        self._over = True
+
+
 async def test_a_crash_while_sending_loses_no_acknowledged_record(
     kafka: KafkaServer, transport: KafkaTransport
 ) -> None:
     """Killed and started again under load, with nothing else touched: what `send` acknowledged is read."""
-    acknowledged: set[int] = set()
-    refused = 0
-    over = asyncio.Event()
-
-    async def sender(first: int) -> None:
-        nonlocal refused
-        number = first
-        while not over.is_set():
-            try:
-                await put(transport, number)
-                acknowledged.add(number)
-            except TransportDownError:
-                refused += 1
-            number += 20
-
+    tally = Tally()
     async with asyncio.TaskGroup() as group:
         for first in range(20):
-            group.create_task(sender(first))
-        await until(lambda: len(acknowledged) > 500)
+            group.create_task(tally.send_on(transport, first))
+        await tally.until(lambda: len(tally.acknowledged) > 500)
         await kafka.kill()
-        await until(lambda: refused > 0)
+        await tally.until(lambda: tally.refused > 0)
         await kafka.start()
-        before = len(acknowledged)
-        await until(lambda: len(acknowledged) > before + 500)
-        over.set()
+        before = len(tally.acknowledged)
+        await tally.until(lambda: len(tally.acknowledged) > before + 500)
+        tally.end()
     inlet = await transport.open_inlet(HERE, {})
-    seen: set[int] = set()
-    while not acknowledged <= seen:
+    lost = set(tally.acknowledged)
+    while lost:
         records = await inlet.poll(1000, DEADLINE_S)
-        assert records, f"{len(acknowledged - seen)} acknowledged records are gone"
-        seen.update(int(record.data) for record in records)
+        assert records, f"{len(lost)} acknowledged records are gone"
+        lost.difference_update(int(record.data) for record in records)
 
 
 async def test_a_stopped_broker_is_told_in_time(kafka: KafkaServer, transport: KafkaTransport) -> None:

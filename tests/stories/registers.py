@@ -33,6 +33,14 @@ class Registers:
         """What a query finds."""
         return self._files[code].execute(query, values).fetchall()
 
+    @staticmethod
+    def change(database: Path, statement: str) -> None:
+        """Damage a file whose process does not run."""
+        file = sqlite3.connect(database)
+        with file:
+            file.execute(statement)
+        file.close()
+
     def count(self, table: str, where: str = "1") -> int:
         """Rows of a table in the whole country."""
         query = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608  # constants of the tests

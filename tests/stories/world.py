@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,12 @@ from tests.stories.wire import Wire, WireEnd
 from tongban_registry.commands import Command
 from tongban_registry.inbox import Committed
 from tongban_registry.registry import Registry, Surrounds
-from tongban_registry.storage.store import RegistryStore
 from tongban_shared.cases.kind import Case
-from tongban_shared.ids import CaseId
+from tongban_shared.ids import CaseId, Province
 from tongban_shared.keys import generate_keys, load_secrets
 from tongban_shared.ledger_memory import MemoryLedger
 from tongban_shared.ports import Position
-from tongban_shared.provinces import load_provinces
+from tongban_shared.provinces import ProvinceProfile, load_provinces
 
 PATIENCE_S = 15.0
 CODES = ("32", "33", "44", "51", "11")
@@ -47,6 +47,11 @@ class Site:
         """The registry, which must be running."""
         assert self.registry is not None, f"province {self.code} is not running"
         return self.registry
+
+
+@cache
+def _profiles() -> Mapping[Province, ProvinceProfile]:
+    return load_provinces()
 
 
 class Country:
@@ -85,8 +90,7 @@ class Country:
 
     async def _open(self, site: Site) -> None:
         around = Surrounds(site.end, self.ledger, self.clock, self.keys)
-        profile = load_provinces()[site.code]
-        site.registry = await Registry.open(profile, f"sqlite:///{site.database}", around)
+        site.registry = await Registry.open(_profiles()[Province(site.code)], f"sqlite:///{site.database}", around)
         leave = site.registry.hall.after_commit
         assert leave is not None
 
@@ -122,10 +126,17 @@ class Country:
         await registry.kill()
         await self._close_door(site)
 
-    async def restart(self, code: str) -> None:
-        """Crash, and start on the same files."""
-        await self.crash(code)
-        await self.start(code)
+    async def lights_out(self) -> None:
+        """Every process dies at once, and the broker loses all it had."""
+        for site in self.sites.values():
+            site.end.dead = True
+        await asyncio.gather(*(self.crash(code) for code in self.sites))
+        self.wire.wipe()
+
+    async def lights_on(self) -> None:
+        """All start again on their files."""
+        for code in self.sites:
+            await self.start(code)
 
     async def _close_door(self, site: Site) -> None:
         if site.door is not None:
@@ -146,6 +157,10 @@ class Country:
         """An adult who lives alone."""
         return next(self.sites[code].folk.singles())
 
+    def stranger(self) -> Resident:
+        """Somebody of a province that is not in this country."""
+        return next(Folk("61", 40, load_secrets(self.keys).person).singles())
+
     def family(self, code: str, adults: int, minors: int = 0) -> list[Resident]:
         """A family of so many."""
         return self.sites[code].folk.family(adults, minors)
@@ -155,9 +170,10 @@ class Country:
         door = self.sites[code].door
         assert door is not None, f"province {code} is not running"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        if body is None:
-            return await door.get(path, headers=named)
-        return await door.post(path, json=body, headers=named)
+        async with asyncio.timeout(PATIENCE_S):
+            if body is None:
+                return await door.get(path, headers=named)
+            return await door.post(path, json=body, headers=named)
 
     def application(self, person: Resident, to: str, **details: Any) -> dict[str, Any]:  # noqa: ANN401
         """The body of an application. details: members, item, grade, home, without (kinds left out)."""
@@ -182,7 +198,8 @@ class Country:
 
     async def apply(self, person: Resident, to: str, **details: Any) -> CaseId:  # noqa: ANN401
         """Apply at the destination; the case's number."""
-        answer = await self.ask(to, "/v1/cases", self.application(person, to, **details))
+        async with asyncio.timeout(details.get("patience_s", PATIENCE_S)):
+            answer = await self.ask(to, "/v1/cases", self.application(person, to, **details))
         assert answer.status_code == 202, answer.text
         return CaseId(answer.json()["case_id"])
 
@@ -227,6 +244,12 @@ class Country:
         except TimeoutError:
             raise AssertionError(f"waited in vain for {what}") from None
 
+    async def news(self) -> None:
+        """Wait until somebody commits something."""
+        self._news.clear()
+        async with asyncio.timeout(PATIENCE_S):
+            await self._news.wait()
+
     async def until(self, code: str, case_id: str, *states: str) -> None:
         """Wait until the case is in one of these states there."""
         try:
@@ -252,11 +275,12 @@ class Country:
             async with asyncio.timeout(PATIENCE_S):
                 quiet = 0
                 while quiet < 2:
+                    while not self._at_rest():
+                        await asyncio.sleep(0.001)
                     before = self._pulse()
                     for registry in self.running():
                         await registry.hall.ask(Command("pass"))
-                    await asyncio.sleep(0)
-                    quiet = quiet + 1 if await self._at_rest() and before == self._pulse() else 0
+                    quiet = quiet + 1 if self._at_rest() and before == self._pulse() else 0
         except TimeoutError:
             raise AssertionError("the country does not come to rest") from None
 
@@ -264,15 +288,15 @@ class Country:
         stamps = (registry.hall.counters.stamp for registry in self.running())
         return (len(self.wire.sent), *stamps)
 
-    async def _at_rest(self) -> bool:
+    def _at_rest(self) -> bool:
         if self.wire.pool or self.clock.sleeping < SLEEPERS_EACH * len(self.running()):
             return False
         for registry in self.running():
-            if registry.hall.waiting or not self._read_all(registry.office.province, registry.store):
+            if registry.hall.waiting or not self._read_all(registry.office.province):
                 return False
         return True
 
-    def _read_all(self, code: str, _store: RegistryStore) -> bool:
+    def _read_all(self, code: str) -> bool:
         """Whether what lies in the broker for a province has been taken, as its own database says."""
         rows = self.registers.rows(code, "SELECT family, log_id, next FROM positions")
         at = {family: Position(log_id, number) for family, log_id, number in rows}

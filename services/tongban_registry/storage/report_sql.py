@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Row,
     Select,
     Text,
     and_,
@@ -27,6 +28,8 @@ from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import to_us
 from tongban_shared.storage.rowset import insert_new, rowset, upsert
 
+Found = Row[Any]
+"""One row of an answer."""
 Place = tuple[int | str, ...]
 """Where a page ended: the values that its order is made of."""
 

@@ -25,6 +25,7 @@ from tongban_registry.storage.report_sql import (
     TRANSFERS,
     UNRECEIPTED,
     WITHOUT_CASE,
+    Found,
     Moment,
     Place,
     Wanted,
@@ -35,7 +36,7 @@ from tongban_registry.storage.rows import from_us, from_us_or_none, to_us
 from tongban_shared.storage.engine import read, write
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 class Page:
     """Rows of one page; `last` is the place after which the next one begins, None when there is none."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Found]
     last: Place | None = None
 
 
@@ -76,9 +77,9 @@ class Figures:
 class Hops:
     """What one side knows of a case's messages: rows of outbox (sent), inbox (taken) and timeline (lines)."""
 
-    sent: Sequence[Row[Any]]
-    taken: Sequence[Row[Any]]
-    lines: Sequence[Row[Any]]
+    sent: Sequence[Found]
+    taken: Sequence[Found]
+    lines: Sequence[Found]
 
 
 class Reports:
@@ -87,7 +88,7 @@ class Reports:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def _page(self, query: Select[Any], limit: int, place: Callable[[Row[Any]], Place]) -> Page:
+    async def _page(self, query: Select[Any], limit: int, place: Callable[[Found], Place]) -> Page:
         """One row more is read than shown, to see whether there are more."""
         async with read(self._engine) as tx:
             rows = (await tx.execute(query.limit(limit + 1))).all()
@@ -203,7 +204,7 @@ class Reports:
             query if after is None else query.where(q.n < after[0]), limit, lambda row: (row.n,)
         )
 
-    async def quarantined(self, number: int) -> Row[Any] | None:
+    async def quarantined(self, number: int) -> Found | None:
         """One refused parcel, with its bytes."""
         async with read(self._engine) as tx:
             return (await tx.execute(select(t.QUARANTINE).where(t.QUARANTINE.c.n == number))).one_or_none()
@@ -213,7 +214,7 @@ class Reports:
         async with write(self._engine) as tx:
             await tx.execute(delete(t.INBOX).where(t.INBOX.c.message_id == message_id))
 
-    async def refused_again(self, parcel: Row[Any]) -> str | None:
+    async def refused_again(self, parcel: Found) -> str | None:
         """Why a replayed parcel was refused after its replay; None when it was not."""
         q = t.QUARANTINE.c
         same = q.parcel == parcel.parcel

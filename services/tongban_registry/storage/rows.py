@@ -78,7 +78,23 @@ def person_row(person: Person) -> tuple[object, ...]:
 
 def person_of(row: Row[Any], record: str = "", proof: str = "") -> Person:
     """A person from its row; record and proof stand in tables of their own."""
-    key, version, epoch, state, record_version, check, born, home, head, hold, case_id, moved_to, digest, start, end = row
+    (
+        key,
+        version,
+        epoch,
+        state,
+        record_version,
+        check,
+        born,
+        home,
+        head,
+        hold,
+        case_id,
+        moved_to,
+        digest,
+        start,
+        end,
+    ) = row
     return Person(
         key=key,
         epoch=epoch,
@@ -163,6 +179,15 @@ class Waiting:
     path: str
     raw: str
     tries: int
+
+
+class StoredReply(msgspec.Struct, frozen=True):
+    """A reply given earlier for an idempotency key."""
+
+    digest: str
+    status: int
+    reply: str
+    case_id: str | None
 
 
 @dataclass(slots=True)

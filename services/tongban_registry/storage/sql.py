@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import BigInteger, Integer, Text, delete, select, update
 
 from tongban_registry.storage import tables as t
-from tongban_registry.storage.rows import Changes, case_of, case_row, household_row, person_of, person_row
+from tongban_registry.storage.rows import (
+    Changes,
+    StoredReply,
+    case_of,
+    case_row,
+    household_row,
+    person_of,
+    person_row,
+)
 from tongban_shared.errors import StoreDownError
 from tongban_shared.storage.rowset import RowSet, insert_all, insert_new, rowset, upsert
 
@@ -166,16 +174,17 @@ class UnitOfWork:
         """Messages waiting for their cause, of these cases."""
         return await self._by_key(PARKED_BY_CASE, case_ids)
 
-    async def replies(self, keys: Iterable[str]) -> dict[str, Any]:
+    async def replies(self, keys: Iterable[str]) -> dict[str, StoredReply]:
         """Stored replies by idempotency key."""
-        return {row.key: row for row in await self._by_key(REPLIES_BY_KEY, keys)}
+        rows = await self._by_key(REPLIES_BY_KEY, keys)
+        return {row.key: StoredReply(row.digest, row.status, row.reply, row.case_id) for row in rows}
 
     async def applications(self, persons: Iterable[str]) -> dict[str, str]:
         """The open application of each person that has one here."""
         return {row.person: row.case_id for row in await self._by_key(APPLICATIONS, persons)}
 
     async def write(self, changes: Changes) -> None:
-        """Write a unit's changes, one statement a table. Raises StoreDownError if another writer was faster."""
+        """Write a unit's changes, one statement a table. Raises StoreDownError: another writer was faster."""
         await self._write_register(changes)
         await self._write_cases(changes)
         for statement, rows, name in _INSERTS:

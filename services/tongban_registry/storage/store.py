@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Text, func, select, update
 from tongban_registry.office import Counters
 from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import (
+    StoredReply,
     Waiting,
     case_of,
     from_us,
@@ -167,6 +168,13 @@ class RegistryStore:
             }
             await tx.execute(t.ACCESS_LOG.insert(), entry)
         return None if row is None else person_of(row, proof=proof or "")
+
+    async def reply(self, key: str) -> StoredReply | None:
+        """The reply stored for an idempotency key."""
+        query = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == key)
+        async with read(self.engine) as tx:
+            row = (await tx.execute(query)).one_or_none()
+        return None if row is None else StoredReply(row.digest, row.status, row.reply, row.case_id)
 
     async def takes_members(self, household_no: str) -> bool:
         """Whether a household exists here and is open."""

@@ -107,7 +107,12 @@ CASES = Table(
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
     ),
-    Index("cases_open", "state", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+    Index(
+        "cases_open",
+        "state",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 # Who is in which open application here, so that applying twice finds the first case.
@@ -135,7 +140,15 @@ TIMELINE = Table(
 
 CLAIM = Table("claim", METADATA, _key("case_id"), _text("officer"), _text("org"), _big("until"))
 
-INBOX = Table("inbox", METADATA, _key("message_id"), _text("digest"), _text("case_id", null=True), _big("at"))
+INBOX = Table(
+    "inbox",
+    METADATA,
+    _key("message_id"),
+    _text("digest"),
+    _text("case_id", null=True),
+    _big("at"),
+    Index("inbox_case", "case_id"),
+)
 
 OUTBOX = Table(
     "outbox",

@@ -1,5 +1,7 @@
-"""What broker and database carry without a registry: the same records through the client library alone, the same
-rows through batched SQL alone. `python -m tongban_sandbox.bench.ceilings PLAN.json`, as many as there were workers.
+"""What broker and database carry without a registry: `python -m tongban_sandbox.bench.ceilings PLAN.json`.
+
+The same records through the client library alone, the same rows through batched SQL alone; as many processes
+as there were workers.
 
 A child says it is ready, waits for the order to go, and answers with what it did.
 """
@@ -45,7 +47,10 @@ class KafkaCeiling(msgspec.Struct, frozen=True, tag="kafka"):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """One province's rows: how many of each table, in so many transactions; updates: rounds for each table."""
+    """One province's rows: how many of each table, in so many transactions.
+
+    updates: how often each row of a table is changed after it.
+    """
 
     dsn: str
     units: int
@@ -74,11 +79,10 @@ class Table:
             f' WHERE old."{self.key}" = new."{self.key}"'
         )
 
-    def part(self, number: int, parts: int, rounds: int = 1) -> list[list[Any]]:
+    def part(self, number: int, parts: int) -> list[list[Any]]:
         """Columns of the rows that belong to transaction `number` of `parts`."""
         total = len(self.rows)
         begin, end = total * number // parts, total * (number + 1) // parts
-        del rounds
         return [list(column) for column in zip(*self.rows[begin:end], strict=True)]
 
 

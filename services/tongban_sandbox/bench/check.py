@@ -44,7 +44,8 @@ TABLES = (
 )
 INSERTED = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in TABLES)  # noqa: S608
 CHANGED = (
-    "SELECT (SELECT coalesce(sum(version - 1), 0) FROM cases), (SELECT coalesce(sum(version - 1), 0) FROM person),"
+    "SELECT (SELECT coalesce(sum(version - 1), 0) FROM cases),"
+    " (SELECT coalesce(sum(version - 1), 0) FROM person),"
     " (SELECT count(*) FROM outbox WHERE receipted_at IS NOT NULL)"
 )
 

@@ -41,6 +41,7 @@ class Child:
         self._command = [sys.executable, "-m", module]
         self._plan = folder / f"{name}.plan.json"
         self._log = folder / f"{name}.log"
+        self._plan.touch(mode=0o600)  # it may hold the address of a database with its password
         self._plan.write_bytes(msgspec.json.encode(plan))
         self._process: asyncio.subprocess.Process | None = None
         self._on_ended: Callable[[], None] = lambda: None

@@ -1,7 +1,7 @@
 """The country under measurement: processes started, people seeded, all of it ended again.
 
-    async with live(plan, load) as country: ...        real Kafka, real PostgreSQL, N workers
-    async with embedded(plan, load) as country: ...    one worker, SQLite files, the ledger in it
+async with live(plan, load) as country: ...        real Kafka, real PostgreSQL, N workers
+async with embedded(plan, load) as country: ...    one worker, SQLite files, the ledger in it
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def embedded(folder: Path, load: Load) -> AsyncIterator[Stage]:
         database=f"sqlite:///{folder}/{{code}}.db",
         transport="memory:",
         ledger=f"sqlite:///{ledger}",
-        folder=folder,
+        folder=str(folder),
     )
     async with AsyncExitStack() as stack:
         workers, ports = await _start_workers(stack, [plan])
@@ -100,7 +100,7 @@ async def live(folder: Path, load: Load, worker_count: int) -> AsyncIterator[Sta
                 database=postgres.dsn("bench_{code}"),
                 transport=f"kafka://{kafka.bootstrap}",
                 ledger=f"http://127.0.0.1:{ledger.port}",
-                folder=folder,
+                folder=str(folder),
             )
             for share in shares
         ]
@@ -131,10 +131,8 @@ def _ledger(folder: Path, postgres: PostgresServer) -> Server:
     return Server("tongban_ledger.main", free_port(), options, folder)
 
 
-async def _start_workers(
-    stack: AsyncExitStack, plans: Sequence[WorkerPlan]
-) -> tuple[list[Child], list[int]]:
-    children = [Child(WORKER, plan, plan.folder, f"worker-{n}") for n, plan in enumerate(plans)]
+async def _start_workers(stack: AsyncExitStack, plans: Sequence[WorkerPlan]) -> tuple[list[Child], list[int]]:
+    children = [Child(WORKER, plan, Path(plan.folder), f"worker-{n}") for n, plan in enumerate(plans)]
     workers = [await stack.enter_async_context(child) for child in children]
     ready = await asyncio.gather(*(worker.answer("ready") for worker in workers))
     return workers, [answer["port"] for answer in ready]
@@ -152,7 +150,8 @@ async def _looking(
 async def gateway(stage: Stage) -> AsyncIterator[Server]:
     """One gateway process in front of the workers' doors."""
     lines = [
-        f'"{code}" = ["http://127.0.0.1:{stage.ports[home]}/p/{code}"]' for code, home in stage.home_of.items()
+        f'"{code}" = ["http://127.0.0.1:{stage.ports[home]}/p/{code}"]'
+        for code, home in stage.home_of.items()
     ]
     directory = stage.folder / "gateway.toml"
     client = "[client]\npool_keepalive_connections_max = 64\n[registries]\n"

@@ -60,7 +60,7 @@ class Watch(Closing):
     def over(cls, registry: Registry) -> Watch:
         """Put a watch in the place of a registry's own."""
         watch = cls()
-        watch._prefix = registry.office.province  # noqa: SLF001 (a class's own constructor)
+        watch._prefix = registry.office.province
         registry.hall.closing = watch
         return watch
 
@@ -111,9 +111,7 @@ class Line:
         office = self.registry.office
         holds = {person_key(office.secrets.person, number) for number in self.share.holds}
         for batch in batches(office.province, self.share.people, SEED, office.secrets.person):
-            persons = [
-                msgspec.structs.replace(p, hold=True) if p.key in holds else p for p in batch.persons
-            ]
+            persons = [msgspec.structs.replace(p, hold=True) if p.key in holds else p for p in batch.persons]
             claims = [(PersonKey(person.key), office.province) for person in persons]
             if Verdict.CONFLICT in await self.ledger.register_first(claims):
                 raise SettingsError(f"the ledger holds people of province {office.province} already")

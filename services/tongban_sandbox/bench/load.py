@@ -34,7 +34,10 @@ PEOPLE_PER_CASE_GUESS = 8
 
 
 class BenchCase(msgspec.Struct, frozen=True):
-    """One application. n: its place in the national row; ending: COMPLETED, WRONG_NAME, HELD_UP, WITHDRAWN."""
+    """One application. n: its place in the national row; ending: COMPLETED, WRONG_NAME, HELD_UP or WITHDRAWN.
+
+    persons: how many move.
+    """
 
     n: int
     origin: Province
@@ -128,7 +131,7 @@ class _Source:
     def _party(self, origin: Province, item: Item) -> _Party:
         for home in self._homes[origin]:
             self.people[origin] += len(home.members)
-            party = choose(home, item.admits_members, self._random.random)
+            party = choose(home, self._random.random, admits_members=item.admits_members)
             if party is not None:
                 return _Party(*party)
         raise AssertionError("a province has run out of households")
@@ -141,7 +144,7 @@ class _Source:
 
 
 def choose(
-    home: SyntheticHousehold, admits_members: bool, chance: Callable[[], float]
+    home: SyntheticHousehold, chance: Callable[[], float], *, admits_members: bool
 ) -> tuple[SyntheticPerson, Sequence[SyntheticPerson]] | None:
     """Who of a household moves: one adult who leaves no minors alone, or all; None where nobody can."""
     if home.kind != "FAMILY":

@@ -1,4 +1,4 @@
-"""One measurement each: through the topics, over HTTP, latency at a rate. Every one ends with a settled country."""
+"""One measurement each: through the topics, over HTTP, latency at a rate. All end with a settled country."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WINDOW = 3_100
 """Open cases of the whole country; at 500 cases a second that is 6 s, less than the 15 s of a first retry."""
 SETTLE_LIMIT_S = 90.0
 SETTLE_PAUSE_S = 0.05
-CONNECTIONS = 64
+CONNECTIONS = 256
 QUIET_S = (0.2, 0.7)
 
 
@@ -40,6 +40,7 @@ class Measured:
     rows: Written
     profiles: Sequence[Mapping[str, Any]] = ()
     feeding_s: float = 0.0
+    turned_away: int = 0
 
     @property
     def cases_per_s(self) -> float:
@@ -56,10 +57,15 @@ class Measured:
             "wall_s": round(self.wall_s, 2),
             "closed_ms_at_full_load": quantiles(self.latencies_ms),
             "cores": dict(self.cpu),
-            "cpu_ms_per_case": {k: round(v * self.wall_s * 1000 / self.cases, 3) for k, v in self.cpu.items()},
+            "cpu_ms_per_case": {
+                k: round(v * self.wall_s * 1000 / self.cases, 3) for k, v in self.cpu.items()
+            },
             "messages_per_unit": round(messages / max(1, units), 1),
             "messages_per_case": round(messages / max(1, self.cases), 2),
             "rows_per_case": round(self.rows.rows / max(1, self.cases), 1),
+            "feeding_s": round(self.feeding_s, 2),
+            "turned_away_429_503": self.turned_away,
+            "units": units,
             "resent_messages": self.figures.get("resent_messages", 0),
         }
 
@@ -152,12 +158,13 @@ async def over_http(
         measured = await clockwork.stop(cases[: len(crowd.accepted_at)], ())
     finally:
         crowd.applicant.close()
+    measured.turned_away = crowd.applicant.turned_away
     measured.latencies_ms = await _latencies_ms(stage, crowd.accepted_at)
     return measured
 
 
 async def _latencies_ms(stage: Stage, accepted_at: Mapping[str, float]) -> list[float]:
-    """From the 202 to the destination's commit that ended the case; one that ended before its 202 counts 0."""
+    """From the 202 to the destination's commit that ended the case; 0 for one that ended before its 202."""
     answers = await order_all(stage.workers, "unwatch")
     ended_at = {case_id: at for answer in answers for case_id, at in answer["ended_at"].items()}
     return [max(0.0, ended_at[case_id] - at) * 1000 for case_id, at in accepted_at.items()]
@@ -198,7 +205,7 @@ class _Crowd:
 
 
 async def at_rate(stage: Stage, per_s: float, seconds: float) -> list[float]:
-    """Latencies in ms of completed cases that arrive at random, `per_s` on average, at the registries' doors."""
+    """Latencies in ms of completed cases that arrive at random, `per_s` on average, over HTTP."""
     random = Random(1)
     applicant = Applicant(direct(stage))
     accepted_at: dict[str, float] = {}
@@ -216,8 +223,8 @@ async def at_rate(stage: Stage, per_s: float, seconds: float) -> list[float]:
 async def one_by_one(stage: Stage, seconds: float) -> list[float]:
     """Latencies in ms of completed cases that never overlap, as at the national rate.
 
-    There a case of some 50 ms comes every 4 s, so that it meets idle registries; here the next one comes as soon
-    as the one before has ended and all has been quiet for 0.2 to 0.7 s, at other provinces mostly.
+    There a case of some 50 ms comes every 4 s, so that it meets idle registries; here the next one comes as
+    soon as the one before has ended and all has been quiet for 0.2 to 0.7 s, at other provinces mostly.
     """
     random = Random(2)
     applicant = Applicant(direct(stage))

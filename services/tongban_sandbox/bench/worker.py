@@ -1,7 +1,7 @@
-"""A process that hosts some of the provinces and feeds them: `python -m tongban_sandbox.bench.worker PLAN.json`.
+"""A process that hosts some provinces and feeds them: `python -m tongban_sandbox.bench.worker PLAN.json`.
 
-The registries are those of `tongban-registry`. Orders come as JSON lines on the standard input, each is answered
-by one line on the standard output; the process ends with its input.
+The registries are those of `tongban-registry`. Orders come as JSON lines on the standard input, each is
+answered by one line on the standard output; the process ends with its input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import msgspec
@@ -53,12 +53,12 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     database: str
     transport: str
     ledger: str
-    folder: Path
+    folder: str
 
     @property
     def keys(self) -> Path:
         """The key folder."""
-        return self.folder / "keys"
+        return Path(self.folder) / "keys"
 
 
 class CountingTransport:
@@ -104,7 +104,7 @@ class Worker:
         self.transport = CountingTransport(LateTransport(partial(open_transport, plan.transport)))
         self.lines: dict[Province, Line] = {}
 
-    async def __aenter__(self) -> Worker:
+    async def __aenter__(self) -> Self:
         plan, profiles = self._plan, load_provinces()
         if plan.transport == "memory:":
             self.transport = CountingTransport(await open_transport(plan.transport))
@@ -120,9 +120,9 @@ class Worker:
             self._run(berth.run())
             berths.append((berth, ledger))
         for berth, ledger in berths:
-            while await berth.ready() is not None:
+            while await berth.ready() is not None:  # noqa: ASYNC110 (a berth tells nobody)
                 await asyncio.sleep(READY_PAUSE_S)
-            share = Share.read(plan.folder / "load", Province(berth.province))
+            share = Share.read(Path(plan.folder) / "load", Province(berth.province))
             self.lines[Province(berth.province)] = Line(berth.registry, ledger, share)
         return self
 
@@ -178,7 +178,9 @@ def _fatal(task: asyncio.Task[Any]) -> None:
 
 async def _orders() -> AsyncIterator[Order]:
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
     while line := await reader.readline():
         yield msgspec.json.decode(line, type=Order)
 

@@ -1,4 +1,4 @@
-"""A case type as a page: its table as written, a state diagram for each side, what its columns mean."""
+"""A case type as a page: its table as written, a state diagrams for each side, what its columns mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
 SOURCE = "shared/tongban_shared/cases/migration.py"
 DAYS_FROM = timedelta(days=7)
-BOX = "ASKING"
+BOX, COMPLETED = "ASKING", "COMPLETED"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HEAD = ("in state", "on", "verdict", "writes", "sends", "goes to", "waits for", "limit", "source")
 SIDES = {Side.DESTINATION: "Destination (迁入地)", Side.ORIGIN: "Origin (迁出地)"}
@@ -29,11 +29,15 @@ technical and the same everywhere. Sources are codes of [the rules](../rules.md)
 def migration_page() -> str:
     """docs/cases/migration.md."""
     kind, steps = migration.MIGRATION, migration.STEPS
-    asking = f"`{BOX}` in the diagram stands for {', '.join(migration.ASKING)}."
+    asking = f"`{BOX}` in a diagram stands for {', '.join(migration.ASKING)}."
     blocks = [INTRODUCTION, VERDICTS, asking]
     for side, title in SIDES.items():
         mine = [step for step in steps if step.side is side]
-        blocks += [f"## {title}", diagram(mine, kind.terminal), table(HEAD, map(step_row, mine))]
+        forward = hopeful(mine, kind)
+        blocks += [f"## {title}", "The way to settlement:"]
+        blocks += [diagram([step for step in mine if step.next in forward], kind.terminal), "The ways out:"]
+        blocks += [diagram([step for step in mine if step.next not in forward], kind.terminal)]
+        blocks += ["All lines:", table(HEAD, map(step_row, mine))]
     blocks += ["## Begins a case", _opening_table(steps)]
     blocks += ["## Overtaken by events", "Taken and receipted, without effect.", _late_table(kind)]
     blocks += ["## What people are shown", _public_table(kind)]
@@ -68,21 +72,25 @@ def limit_words(limit: timedelta | str | None) -> str:
 def diagram(steps: Iterable[Step], terminal: Iterable[str]) -> str:
     """A Mermaid state diagram: one arrow for each pair of states, labelled with all that leads along it.
 
-    States that a line names together, as `migration.ASKING`, are drawn as one box with one arrow out of it.
+    States that a line names together, as `migration.ASKING`, are drawn as one.
     """
     arrows: dict[tuple[str, str], list[str]] = {}
     for step in steps:
-        starts = (BOX,) if step.state == migration.ASKING else step.states()
-        for state in starts:
+        for state in (BOX,) if step.state == migration.ASKING else step.states():
             arrows.setdefault((state, step.next), []).append(_label(step))
-    lines = {pair: f"{_node(pair[0])} --> {pair[1]} : {' · '.join(found)}" for pair, found in arrows.items()}
-    inside = [line for pair, line in lines.items() if set(pair) <= set(migration.ASKING)]
-    box = [f"    state {BOX} {{", *(f"        {line}" for line in inside), "    }"] if inside else []
-    outside = [f"    {line}" for line in lines.values() if line not in inside]
-    ends = sorted({end for _, end in arrows} & set(terminal))
-    return "\n".join(
-        ("```mermaid", "stateDiagram-v2", *box, *outside, *(f"    {end} --> [*]" for end in ends), "```")
-    )
+    lines = [f"{_node(start)} --> {end} : {' · '.join(found)}" for (start, end), found in arrows.items()]
+    lines += [f"{end} --> [*]" for end in sorted({end for _, end in arrows} & set(terminal))]
+    return "\n".join(("```mermaid", "stateDiagram-v2", *(f"    {line}" for line in lines), "```"))
+
+
+def hopeful(steps: Sequence[Step], kind: CaseKind) -> set[str]:
+    """States from which a case can still end as it should."""
+    states = {end for end in kind.terminal if kind.public[end] == COMPLETED}
+    while True:
+        more = {state for step in steps if step.next in states for state in step.states()} - states
+        if not more:
+            return states
+        states |= more
 
 
 def _node(state: str) -> str:

@@ -103,7 +103,7 @@ def _header() -> str:
         "size": "number of leaves of the unit's tree",
         "root": "the tree's root, base64",
         "key_id": "which of the sender's keys signed",
-        "signature": "Ed25519 over `tongban unit v1`, sender, unit, size, a line each, then the root; base64",
+        "signature": "Ed25519 over “tongban unit v1”, sender, unit, size, a line each, then the root; base64",
     }
     kinds = {str: "text", int: "whole number"}
     rows = [

@@ -34,11 +34,7 @@ READY_LIMIT_S = 0.9
 # One request may carry a batch for each topic; a broker refuses requests above 100 MB, for ever.
 IN_FLIGHT_BYTES_MAX = 33_554_432
 
-NOT_THE_PRODUCERS_FAULT = (
-    MessageSizeTooLargeError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
+NOT_THE_PRODUCERS_FAULT = (TopicAuthorizationFailedError, UnknownTopicOrPartitionError)
 
 Headers = list[tuple[str, bytes]]
 
@@ -68,12 +64,13 @@ class KafkaTransport:
     ) -> Self:
         """Return at once: a cluster that is away is told by `ready`, and used when it is there.
 
-        bootstrap: host:port[,host:port]. send_timeout_s: of one `send`, all waiting included.
+        bootstrap: host:port[,host:port]. send_timeout_s: of one `send`, all waiting included. Raises
+        SettingsError if bootstrap names no host.
         """
         return cls(Broker(bootstrap, tls, send_timeout_s), send_timeout_s)
 
     async def send(self, to: Province, family: Family, data: bytes, headers: Mapping[str, str]) -> None:
-        """Return once every in-sync replica has the bytes. Raises ValueError unless 1 to 900_000 bytes.
+        """Return once every in-sync replica has the bytes. Raises ValueError unless they are 1 to 900_000.
 
         Many may be under way at once; their order per (to, family) is that of the calls. After a
         TransportDownError the bytes may still arrive, doubled and late.
@@ -90,8 +87,6 @@ class KafkaTransport:
                     await taken
                 finally:
                     self._room.give_back(len(data))
-        except MessageSizeTooLargeError as error:
-            raise ValueError(f"parcel and headers: {error}") from error
         except (TimeoutError, KafkaError) as error:
             fault = _fault(error)
             if producer is not None:
@@ -111,6 +106,8 @@ class KafkaTransport:
                 producer = await self._producers.usable()
                 try:
                     return producer, await producer.send(lane.topic, data, partition=0, headers=headers)
+                except MessageSizeTooLargeError as error:
+                    raise ValueError(f"a parcel's headers are too large: {error}") from error
                 except NOT_THE_PRODUCERS_FAULT:
                     raise  # Another producer would fare no better.
                 except KafkaError as error:
@@ -163,4 +160,6 @@ class _Room:
 
 
 def _fault(error: Exception) -> str:
-    return "no acknowledgement in time" if isinstance(error, TimeoutError) else f"Kafka: {error!r}"
+    if isinstance(error, TimeoutError):
+        return "not acknowledged in time; tongban topics check tells whether there is such a topic"
+    return f"Kafka: {error!r}"

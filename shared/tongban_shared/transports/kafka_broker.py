@@ -28,7 +28,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from tongban_shared.errors import TransportDownError
+from tongban_shared.errors import SettingsError, TransportDownError
 
 TOPIC_ID_SIZE_BYTES = 16
 NO_TOPIC_ID = bytes(TOPIC_ID_SIZE_BYTES)
@@ -36,11 +36,22 @@ NO_TOPIC_ID = bytes(TOPIC_ID_SIZE_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the cluster is. bootstrap: host:port[,host:port]; tls: None for plain text."""
+    """Where the cluster is. bootstrap: host:port[,host:port]; tls: None for plain text.
+
+    Raises SettingsError if bootstrap is not of this form.
+    """
 
     bootstrap: str
     tls: SSLContext | None = None
     request_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        try:
+            hosts = collect_hosts(self.bootstrap)
+        except ValueError:
+            hosts = []
+        if not hosts or not all(host for host, _, _ in hosts):
+            raise SettingsError("Kafka: want host:port[,host:port]")
 
     def security(self) -> dict[str, Any]:
         """Arguments common to connections and clients of the library."""

@@ -49,7 +49,7 @@ class Producers:
         while self._current is None:
             if self._closed:
                 raise ProducerClosed
-            if self._renewal is None:
+            if self._renewal is None or self._renewal.done():
                 self._renewal = asyncio.create_task(self._renew(None))
             # Not awaited itself: a limit of one waiter must not end the start that others wait for.
             await asyncio.wait([self._renewal])

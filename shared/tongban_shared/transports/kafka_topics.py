@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,10 +22,11 @@ from tongban_shared.transports.kafka_broker import Broker, Log, describe_logs
 from tongban_shared.transports.topics import Topic, differences
 
 ADMIN_LIMIT_S = 30.0
+PAUSE_S = 0.05
 
 
 async def create_topics(bootstrap: str, wanted: Sequence[Topic]) -> Sequence[str]:
-    """Make the topics that are missing and return their names; those that exist stay as they are.
+    """Make the topics that are missing, for use at once; return their names. The others stay as they are.
 
     Raises SettingsError when the cluster refuses one, TransportDownError when it does not answer. Repeat it
     after either: it goes on where it stopped.
@@ -36,7 +39,9 @@ async def create_topics(bootstrap: str, wanted: Sequence[Topic]) -> Sequence[str
     async with _admin(broker) as admin:
         answer = await admin.create_topics([_new_topic(topic) for topic in missing])
     results = answer.to_object()["topic_errors"]
-    return [result["topic"] for result in results if _was_made(result)]
+    made = [result["topic"] for result in results if _was_made(result)]
+    await _wait_until_known(broker, made)
+    return made
 
 
 async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> Sequence[str]:
@@ -49,6 +54,15 @@ async def check_topics(bootstrap: str, wanted: Sequence[Topic]) -> Sequence[str]
     logs = {name: log for name, log in known.items() if log is not None}
     settings = await _live_settings(broker, list(logs)) if logs else {}
     return differences(wanted, {name: _found(name, log, settings) for name, log in logs.items()})
+
+
+async def _wait_until_known(broker: Broker, names: Sequence[str]) -> None:
+    """A broker says yes to a new topic before it has heard of it; who used it at once would be refused."""
+    until = time.monotonic() + ADMIN_LIMIT_S
+    while missing := [name for name, log in (await describe_logs(broker, names)).items() if log is None]:
+        if time.monotonic() > until:
+            raise TransportDownError(f"{missing[0]} was made, but Kafka still does not know it")
+        await asyncio.sleep(PAUSE_S)
 
 
 def _new_topic(topic: Topic) -> NewTopic:

@@ -1,0 +1,84 @@
+"""The number of SQL statements of a unit of work does not grow with the number of its deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.stories.folk import Resident
+from tests.stories.wire import Letter
+from tests.stories.world import Country
+from tongban_registry.registry import Registry
+from tongban_shared.ports import Record
+
+A, B = "32", "33"
+NUMBERS = (1, 10, 500)
+# What the origin's ledger answer makes of it is a unit of its own, counted with "appended".
+AT = {"precheck": A, "permit": A, "offer": B, "certificate": B, "settled": A}
+
+
+class Counted:
+    """Counts the statements that a registry's database gets."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._engine = registry.store.engine.sync_engine
+        self.statements: list[str] = []
+
+    def __enter__(self) -> list[str]:
+        event.listen(self._engine, "before_cursor_execute", self._note)
+        return self.statements
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._note)
+
+    def _note(self, *given: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own signature
+        self.statements.append(str(given[2]))
+
+
+async def _batch(country: Country, people: list[Resident], name: str) -> list[Letter]:
+    """So many messages of one name, kept back."""
+    country.wire.hold(name)
+    await asyncio.gather(*(country.apply(person, B) for person in people))
+
+    def all_there() -> bool:
+        return len(country.wire.held) == len(people)
+
+    await country.wait(all_there, f"{len(people)} × {name}")
+    await country.calm()
+    letters, country.wire.held = country.wire.held, []
+    return letters
+
+
+async def _count(country: Country, people: list[Resident], name: str) -> list[str]:
+    """The statements of one unit of work that takes all of a batch at once."""
+    letters = await _batch(country, people, name)
+    registry = country.sites[AT[name]].live
+    records = [
+        Record(letter.family, country.wire.inner.log_id, 10**6 + number, letter.data)
+        for number, letter in enumerate(letters)
+    ]
+    with Counted(registry) as statements:
+        await registry.hall.work(records, [])
+    country.wire.holding.clear()
+    for person in people:
+        assert country.registers.claims(person.key) in ([A], [B], [])
+    return statements
+
+
+@pytest.mark.parametrize("name", list(AT))
+async def test_statements_do_not_grow_with_the_batch(tmp_path: Path, name: str) -> None:
+    """1, 10 and 500 deliveries of one kind cost the same statements, one by one the same."""
+    country = await Country.open(tmp_path, provinces=2, people=sum(NUMBERS) * 5)
+    try:
+        singles = country.sites[A].folk.singles()
+        seen = {}
+        for number in NUMBERS:
+            seen[number] = await _count(country, [next(singles) for _ in range(number)], name)
+        assert seen[1] == seen[10] == seen[500]
+        assert 0 < len(seen[500]) <= 25
+    finally:
+        await country.close()
