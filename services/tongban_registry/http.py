@@ -79,6 +79,13 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
         view = msgspec.json.encode(case_view(case, timeline, hall.office.profile))
         return Response(view, media_type=JSON, headers={"ETag": f'"{case.version}"'})
 
+    return router
+
+
+def change_routes(hall: Hall) -> APIRouter:
+    """What applicants change in a case under way."""
+    router = APIRouter(tags=["cases"])
+
     @router.post("/v1/cases/{case_id}/withdrawal", status_code=202, summary="Withdraw")
     async def withdraw(case_id: str, request: Request, key: Key = None) -> Response:
         return await _put(hall, Command("withdraw", case_id=checked_case_id(case_id)), (request, key))

@@ -1,6 +1,6 @@
 """The hall: two doors lead in, every batch becomes one unit of work, one transaction.
 
-Messages from other provinces (door 2) and commands (door 1, timers, ledger answers) wait here; a free hall takes
+Messages of other provinces (door 2) and commands (door 1, timers, ledger) wait here; when free, it takes
 all that has arrived. Load makes the batches, so a single message never waits for company.
 """
 

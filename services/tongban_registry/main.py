@@ -92,7 +92,11 @@ def serve(
 
 
 def _quieten(level: str) -> None:
-    """A line for each question to the ledger, and three for each schema as it should be, tell nobody."""
+    """A line for each question to the ledger, and three for each schema as it should be, tell nobody.
+
+    aiokafka writes thirty lines a second while a broker is away, and parcels at DEBUG; /readyz says it once.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if level != "DEBUG":
         for name in ("httpx", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)

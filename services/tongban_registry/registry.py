@@ -14,7 +14,7 @@ from tongban_registry.asker import Asker
 from tongban_registry.commands import Command
 from tongban_registry.door import Door
 from tongban_registry.health import MIGRATIONS, VERSION, Vitals, first_reason, ledger_check
-from tongban_registry.http import case_routes, decision_routes, registration_routes
+from tongban_registry.http import case_routes, change_routes, decision_routes, registration_routes
 from tongban_registry.inbox import Committed, Hall
 from tongban_registry.me_http import me_routes
 from tongban_registry.monitor import Meters
@@ -172,6 +172,7 @@ class Registry:
         self.health = vitals.health(self.hall.meters.registry)
         add_health_routes(app, self.health)
         app.include_router(case_routes(self.hall, self.door))
+        app.include_router(change_routes(self.hall))
         app.include_router(decision_routes(self.hall, self.desk))
         app.include_router(registration_routes(self.hall, self.door))
         app.include_router(task_routes(self.desk))

@@ -26,7 +26,7 @@ FAILED, WRONG_USE = 1, 2
 PARTS = {
     "topics": ("tongban_sandbox.commands_topics", "topics_app"),
     "docs": ("tongban_sandbox.commands_docs", "docs"),
-    "bench": ("tongban_sandbox.commands_bench", "bench"),
+    "bench": ("tongban_sandbox.bench.command", "bench"),
 }
 # The part reads its own options, --help too.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

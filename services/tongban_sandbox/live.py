@@ -23,7 +23,7 @@ from tongban_sandbox.registers import CLAIMS, CLOSED, IN_TRANSFER, PERSONS_REGIS
 from tongban_sandbox.running import loop_factory
 from tongban_sandbox.state import Plan
 from tongban_sandbox.stories import PROVINCES, STORIES, tell_all
-from tongban_sandbox.teller import Teller
+from tongban_sandbox.teller import StoryError, Teller
 from tongban_shared.ids import Province, person_key
 from tongban_shared.keys import load_secrets
 
@@ -106,8 +106,15 @@ async def _live(folder: Path, plan: Plan, console: Console) -> None:
         async with parts:
             say(f"everything is ready after {time.monotonic() - began:.1f} s")
             country = LiveCountry(parts)
-            await tell_all(Teller(country, say, "live"))
-            await country.api.close()
+            try:
+                await tell_all(Teller(country, say, "live"))
+            except StoryError:
+                # Often the reason is that one of the programs is gone; then its log says more.
+                parts.check()
+                parts.show_logs()
+                raise
+            finally:
+                await country.api.close()
             parts.check()
         say(f"\n{len(STORIES)} of {len(STORIES)} stories completed in {time.monotonic() - began:.1f} s")
     finally:

@@ -20,7 +20,7 @@ from tongban_registry.health import MIGRATIONS
 from tongban_registry.storage.store import RegistryStore
 from tongban_sandbox.seeding import Place, claim, seed_register
 from tongban_sandbox.servers import KafkaServer, PostgresServer, ServerFailedError
-from tongban_sandbox.servers.process import Launch, ServerProcess, free_port
+from tongban_sandbox.servers.process import Launch, ServerProcess, free_port, last_lines
 from tongban_sandbox.together import together
 from tongban_sandbox.volumes import population
 from tongban_shared.errors import SettingsError
@@ -188,6 +188,12 @@ class Parts:
             if not process.running:
                 what = f"{process.launch.name} stopped by itself, exit code {process.exit_code}"
                 raise ServerFailedError(what, "Its log says why.", process.launch.log)
+
+    def show_logs(self) -> None:
+        """Print the end of every log of our programs that has something to say."""
+        for process in self._processes:
+            for line in last_lines(process.launch.log):
+                self._say(f"  {process.launch.name} | {line}")
 
     async def close(self) -> None:
         """Stop everything that was started, the last first. Safe to repeat. Raises ServerFailedError."""

@@ -29,6 +29,7 @@ from tongban_shared.tuning import tune_collector
 from tongban_shared.web.serve import PatientServer, server
 
 HOST = "127.0.0.1"
+USUAL_PORT = 8_080
 BACKLOG = 2_048
 POLL_S = 0.01
 STOP_S = 3
@@ -96,7 +97,7 @@ async def _run(options: RunOptions, console: Console) -> None:
 
 def _listen(port: int | None) -> socket.socket:
     """A listening socket on loopback. Raises SettingsError if the port that was asked for is taken."""
-    for wanted in (8080, 0) if port is None else (port,):
+    for wanted in (USUAL_PORT, 0) if port is None else (port,):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -135,6 +136,8 @@ async def _serve(
         while not running.started:  # noqa: ASYNC110  # the server has no event for it
             await asyncio.sleep(POLL_S)
         write_json(file, Announcement(base_url, f"{base_url}/docs", pid=os.getpid()))
+        if options.port is None and port != USUAL_PORT:
+            console.print(f"port {USUAL_PORT} is taken, so it is {port} this time")
         _greet(console, world, base_url, time.monotonic() - began)
         await watch(world, traffic, console, f"通办 tongban · {base_url}")
 

@@ -1,7 +1,7 @@
 """Parcels: the signed bytes on the wire. One signature per unit of work, a hash path per message.
 
 Layout, big-endian: b"TBP1" · u32 length · header (JSON), then for each message: u32 index · u16 hashes in its
-path · path · u32 length · message. The signature binds sender, unit, tree size and root; the receiver stands in
+path · path · u32 length · message. The signature binds sender, unit, tree size, root; the receiver stands in
 every message. From a parcel each message can be cut out as a parcel of one, verifiable alone and for ever.
 A bad message spoils itself, never its parcel. Source: protocol.md §8.
 """

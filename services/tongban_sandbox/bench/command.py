@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +29,8 @@ from tongban_shared.ids import Province
 from tongban_shared.provinces import load_provinces
 
 OUTPUT = Path("var/bench.json")
-FOLDER = Path("var/bench").absolute()
+FOLDER_NAME = "bench"
+"""Beside the output: databases and logs of the country under measurement, removed at the end."""
 PARTS = ("embedded", "kafka_postgres", "latency", "ceilings", "gateway")
 LIVE = frozenset({"kafka_postgres", "latency", "ceilings"})
 BUSY_PER_S = 10.0
@@ -76,6 +77,7 @@ class Bench:
     workers: int
     parts: Sequence[str]
     console: Console
+    folder: Path
     results: dict[str, Any] = field(default_factory=lambda: {"machine": report.machine()})
 
     def say(self, text: str) -> None:
@@ -99,7 +101,12 @@ class Bench:
     async def _embedded(self) -> None:
         size = self.size
         load = self._load(size.warm_up + size.cases + size.profiled)
-        async with _folder() as folder, embedded(folder, load) as stage:
+        with _cleared(self.folder) as folder:
+            await self._run_embedded(folder, load)
+
+    async def _run_embedded(self, folder: Path, load: Load) -> None:
+        size = self.size
+        async with embedded(folder, load) as stage:
             await through_topics(stage, size.warm_up, size.seconds)
             measured = await through_topics(stage, size.cases, size.seconds)
             self._note("embedded", measured)
@@ -111,7 +118,12 @@ class Bench:
         load = self._load(size.needed)
         people = sum(load.people.values())
         self.say(f"starting Kafka, PostgreSQL, ledger and {self.workers} workers; seeding {people} people")
-        async with _folder() as folder, live(folder, load, self.workers) as stage:
+        with _cleared(self.folder) as folder:
+            await self._run_live(folder, load)
+
+    async def _run_live(self, folder: Path, load: Load) -> None:
+        size = self.size
+        async with live(folder, load, self.workers) as stage:
             await through_topics(stage, size.warm_up, size.seconds)
             measured = None
             if {"kafka_postgres", "ceilings"} & set(self.parts):
@@ -212,13 +224,13 @@ def _gateway_apart(seconds: float) -> dict[str, Any]:
     return measure_gateway(seconds)
 
 
-@asynccontextmanager
-async def _folder() -> AsyncIterator[Path]:
+@contextmanager
+def _cleared(folder: Path) -> Iterator[Path]:
     """A folder for one country, removed behind it."""
     try:
-        yield FOLDER
+        yield folder
     finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _interruptible(bench: Bench) -> None:
@@ -245,7 +257,8 @@ def bench(
         raise typer.BadParameter(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     size = _sized(QUICK if quick else Size(), cases, seconds, provinces)
     console = Console()
-    run = Bench(size, workers, only or PARTS, console)
+    folder = output.absolute().parent / FOLDER_NAME
+    run = Bench(size, workers, only or PARTS, console, folder)
     code = _measure(run)
     report.write(output, run.results)
     report.show(console, run.results)

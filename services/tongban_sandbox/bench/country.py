@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tongban_sandbox.bench.caller import Door
 from tongban_sandbox.bench.check import Country, PostgresReader, Reader, SqliteReader
 from tongban_sandbox.bench.children import Child, Server, order_all
 from tongban_sandbox.bench.load import BenchCase, Load, spread
@@ -48,6 +49,12 @@ class Stage:
     watched_from: int = 0
     accepted: int = 0
     shares: Sequence[Sequence[Province]] = field(default_factory=list)
+
+    def door_of(self, province: Province) -> Door:
+        """Where the province's registry listens; a process that hosts one province alone has it at the root."""
+        home = self.home_of[province]
+        alone = list(self.home_of.values()).count(home) == 1
+        return Door(self.ports[home], "" if alone else f"/p/{province}")
 
     def take(self, count: int) -> Sequence[BenchCase]:
         """The next `count` cases of the load, fewer at its end."""
@@ -149,10 +156,8 @@ async def _looking(
 @asynccontextmanager
 async def gateway(stage: Stage) -> AsyncIterator[Server]:
     """One gateway process in front of the workers' doors."""
-    lines = [
-        f'"{code}" = ["http://127.0.0.1:{stage.ports[home]}/p/{code}"]'
-        for code, home in stage.home_of.items()
-    ]
+    doors = {code: stage.door_of(code) for code in stage.home_of}
+    lines = [f'"{code}" = ["http://127.0.0.1:{door.port}{door.prefix}"]' for code, door in doors.items()]
     directory = stage.folder / "gateway.toml"
     client = "[client]\npool_keepalive_connections_max = 64\n[registries]\n"
     directory.write_text(client + "\n".join(lines), encoding="utf-8")

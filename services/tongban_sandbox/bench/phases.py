@@ -142,7 +142,7 @@ async def through_topics(stage: Stage, count: int, seconds: float, *, profile: b
 
 def direct(stage: Stage) -> Callable[[BenchCase], Door]:
     """The registry's own door."""
-    return lambda case: Door(stage.ports[stage.home_of[case.destination]], f"/p/{case.destination}")
+    return lambda case: stage.door_of(case.destination)
 
 
 async def over_http(

@@ -84,7 +84,7 @@ def share(weights: Mapping[str, float], limit: int | None = None, whole: float =
 class Sampler:
     """Samples between `start` and `stop`; both belong to the main thread.
 
-    The kernel's CPU timer asks for a sample, and the interpreter takes it behind the call that was under way. A
+    The kernel's CPU timer asks for a sample; the interpreter takes it behind the call that was under way. A
     thread would get its turn mostly when the loop has gone to sleep, and see nothing else.
     """
 

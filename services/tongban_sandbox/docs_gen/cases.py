@@ -35,8 +35,8 @@ def migration_page() -> str:
         mine = [step for step in steps if step.side is side]
         forward = hopeful(mine, kind)
         blocks += [f"## {title}", "The way to settlement:"]
-        blocks += [diagram([step for step in mine if step.next in forward], kind.terminal), "The ways out:"]
-        blocks += [diagram([step for step in mine if step.next not in forward], kind.terminal)]
+        blocks += [diagram([step for step in mine if step.next in forward], "TB"), "The ways out:"]
+        blocks += [diagram([step for step in mine if step.next not in forward], "LR")]
         blocks += ["All lines:", table(HEAD, map(step_row, mine))]
     blocks += ["## Begins a case", _opening_table(steps)]
     blocks += ["## Overtaken by events", "Taken and receipted, without effect.", _late_table(kind)]
@@ -69,7 +69,7 @@ def limit_words(limit: timedelta | str | None) -> str:
     return f"{limit // DAY} days" if limit >= DAYS_FROM else f"{limit // HOUR} h"
 
 
-def diagram(steps: Iterable[Step], terminal: Iterable[str]) -> str:
+def diagram(steps: Iterable[Step], direction: str) -> str:
     """A Mermaid state diagram: one arrow for each pair of states, labelled with all that leads along it.
 
     States that a line names together, as `migration.ASKING`, are drawn as one.
@@ -78,8 +78,8 @@ def diagram(steps: Iterable[Step], terminal: Iterable[str]) -> str:
     for step in steps:
         for state in (BOX,) if step.state == migration.ASKING else step.states():
             arrows.setdefault((state, step.next), []).append(_label(step))
-    lines = [f"{_node(start)} --> {end} : {' · '.join(found)}" for (start, end), found in arrows.items()]
-    lines += [f"{end} --> [*]" for end in sorted({end for _, end in arrows} & set(terminal))]
+    lines = [f"direction {direction}"]
+    lines += [f"{_node(start)} --> {end} : {' · '.join(found)}" for (start, end), found in arrows.items()]
     return "\n".join(("```mermaid", "stateDiagram-v2", *(f"    {line}" for line in lines), "```"))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tongban_shared.errors import TransportDownError
 from tongban_shared.ids import Province
 from tongban_shared.ports import Family, Position, Record
+from tongban_shared.transports.topics import URGENT_FIRST
 
 KEPT_RECORDS_MAX = 10_000
 
@@ -81,7 +82,7 @@ class MemoryInlet:
         self._next = dict(starts)
 
     async def poll(self, limit: int, timeout_s: float) -> Sequence[Record]:
-        """0 to `limit` records, families in the order of Family; waits up to `timeout_s` for the first."""
+        """0 to `limit` records, urgent families first; waits up to `timeout_s` for the first."""
         event = self._transport.arrived(self._province)
         found = self._take(limit)
         if not found:
@@ -96,10 +97,11 @@ class MemoryInlet:
 
     def _take(self, limit: int) -> list[Record]:
         taken: list[Record] = []
-        for family in Family:
-            records = self._transport.read(
-                self._province, family, self._next.get(family, 0), limit - len(taken)
-            )
+        for family in URGENT_FIRST:
+            room = limit - len(taken)
+            # A backlog of one family leaves room for the next ones.
+            share = room if family is URGENT_FIRST[-1] else min(room, max(1, room * 3 // 4))
+            records = self._transport.read(self._province, family, self._next.get(family, 0), share)
             if records:
                 self._next[family] = records[-1].position + 1
                 taken.extend(records)
