@@ -13,7 +13,12 @@ from tongban_gateway.upstream import UpstreamRequest
 from tongban_shared.errors import TongbanError
 
 # A registry's own pages for its operators are not behind the gateway.
-_OWN_PAGES = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json"})
+_OWN_PAGES = frozenset(
+    {
+        *("/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json"),
+        *("/v1/ops/pause", "/v1/ops/resume"),
+    }
+)
 
 
 class Contract:

@@ -107,8 +107,8 @@ def serve(
 
 def _serve(given: dict[str, Any]) -> None:
     settings = Settings(**given)
-    configure_logs("gateway", settings.log_level)
     gateway = gateway_of(settings)
+    configure_logs("gateway", settings.log_level)
     running = server(
         gateway, gateway.health, host=settings.host, port=settings.port, stop_pause_s=settings.stop_pause_s
     )

@@ -1,7 +1,7 @@
 """One province's registry as the gateway sees it: one method, three ways to get there.
 
-Http1Upstream (http1.py) is the way in service. With 32 callers in front of one registry on 2 cores it carries
-0.99 of what nginx does, aiohttp 0.74, httpx 0.06; so httpx is the fallback, not the transport.
+Http1Upstream (http1.py) is the way in service. With 32 callers in front of one registry on 2 cores, a bare
+forwarder over it carries 0.99 of what nginx does, over aiohttp 0.74, over httpx 0.06; httpx is the fallback.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -98,8 +99,11 @@ def open_records(office: Office, records: Iterable[Record]) -> Batch:
 def _sort(batch: Batch, opened: Opened) -> None:
     body: Any = opened.message.body
     if opened.message.envelope.type == Receipt.name:
-        batch.receipted.update(body.taken)
-        batch.returned.extend(body.returned)
+        # Only the receiver's own word retires a row, and a message id names its receiver (C5).
+        envelope = opened.message.envelope
+        ours = f"{envelope.receiver}-{envelope.sender}-"
+        batch.receipted.update(message_id for message_id in body.taken if message_id.startswith(ours))
+        batch.returned.extend(entry for entry in body.returned if entry.id.startswith(ours))
     else:
         batch.taken.append(Taken(opened))
 
@@ -149,9 +153,12 @@ def _unfold(office: Office, event: Event, wire_type: str) -> Event:
 
 
 def unseal_offer(office: Office, event: Event) -> bytes:
-    """The record bundle of an offer. Raises WireError(BAD_SEAL)."""
+    """The record bundle of an offer, the very bytes of its digest. Raises WireError(BAD_SEAL)."""
     context = sealing_context(event.case_id, event.body)
-    return office.signer.unseal(event.sender or "", event.body.sealed, context)
+    bundle = office.signer.unseal(event.sender or "", event.body.sealed, context)
+    if sha256(bundle).hexdigest() != event.body.digest:
+        raise WireError("BAD_SEAL")
+    return bundle
 
 
 def read_parked(unit: Unit, rows: Sequence[Any]) -> Iterator[Arrival]:

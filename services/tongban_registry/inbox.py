@@ -21,7 +21,8 @@ from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply, take_command
 from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages
 from tongban_registry.storage.rows import to_us
-from tongban_registry.unit import Ask, Loaded, Unit
+from tongban_registry.unit import Arrival, Ask, Loaded, Unit
+from tongban_shared.decide import Fate
 from tongban_shared.errors import StoreDownError
 
 if TYPE_CHECKING:
@@ -218,11 +219,21 @@ class Hall:
         arrival = arrival_of(unit, taken.opened)
         if arrival is None:
             return
+        waiting = deque([arrival])
+        while waiting:
+            current = waiting.popleft()
+            if self._decide_one(unit, current) is Fate.TAKEN:
+                waiting.extend(unit.parked_of(current.event.case_id))
+
+    def _decide_one(self, unit: Unit, arrival: Arrival) -> Fate:
+        """One message; a failure is its own and nobody else's."""
         try:
-            unit.take_arrival(arrival)
+            return unit.decide_arrival(arrival)
         except Exception as error:  # noqa: BLE001  # this door: one poisonous message stops its own case alone
-            log.error("message failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400  # a trace could hold personal data
+            # The kind alone: a trace could hold personal data.
+            log.error("message failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400
             unit.poison(arrival)
+            return Fate.PARKED
 
     def _stage_batch(self, unit: Unit, batch: Batch) -> None:
         """Positions read up to, receipts that retire outbox rows, messages returned to us."""

@@ -6,7 +6,6 @@ case alone; the others of the batch go on.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -141,15 +140,8 @@ class Unit:
 
     # --- messages
 
-    def take_arrival(self, arrival: Arrival) -> None:
-        """Decide a message; then those that waited for it."""
-        waiting = deque([arrival])
-        while waiting:
-            current = waiting.popleft()
-            if self._decide_arrival(current) is Fate.TAKEN:
-                waiting.extend(self._parked.pop(current.event.case_id, ()))
-
-    def _decide_arrival(self, arrival: Arrival) -> Fate:
+    def decide_arrival(self, arrival: Arrival) -> Fate:
+        """Decide one message and stage what follows from it."""
         event = arrival.event
         outcome = self.decide(event, arrival.kind)
         fate = outcome.fate if outcome else Fate.PARKED
@@ -163,6 +155,10 @@ class Unit:
                 outcome.code or "STEP_NOT_ALLOWED", event.sender, event.message_id, arrival.parcel
             )
         return fate
+
+    def parked_of(self, case_id: str) -> Sequence[Arrival]:
+        """The messages that waited for this case to move; they are to be decided now."""
+        return self._parked.pop(case_id, ())
 
     def _park(self, arrival: Arrival) -> None:
         """Keep a message until its cause arrives; bounded per case and in tries (M-5)."""

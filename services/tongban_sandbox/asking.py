@@ -17,6 +17,10 @@ from tongban_sandbox.timeline import case_lines
 from tongban_shared.errors import SettingsError, UnavailableError
 
 
+class RefusedAnswerError(SettingsError):
+    """The sandbox answers with a problem."""
+
+
 class NotRunningError(SettingsError):
     """No sandbox answers for this folder."""
 
@@ -40,7 +44,7 @@ def show_status(state: Path, console: Console) -> bool:
     for row in rows:
         age_s = row["oldest_waiting_s"]
         oldest = "" if age_s is None else f", oldest {duration(age_s)}"
-        mark = "" if row["running"] else "  (down)"
+        mark = f"  ({row['failure']})" if row["failure"] else "" if row["running"] else "  (down)"
         figures = f"{row['people']:>7} people  {row['open']:>5} open  {row['completed']:>6} completed"
         console.print(
             f"{row['province']} {figures}  {row['refused']:>5} refused  {row['name']}{oldest}{mark}"
@@ -54,8 +58,17 @@ def show_status(state: Path, console: Console) -> bool:
 
 def show_case(state: Path, case_id: str, console: Console) -> None:
     """Print one case as both sides see it. Raises NotRunningError, SettingsError for an unknown case."""
-    found = asyncio.run(_get(state, f"/v1/cases/{case_id}"))
-    console.print("\n".join(case_lines(found)), soft_wrap=True, markup=False)
+    case, mirror = asyncio.run(_both_sides(state, f"/v1/cases/{case_id}"))
+    console.print("\n".join(case_lines(case, mirror)), soft_wrap=True, markup=False)
+
+
+async def _both_sides(state: Path, path: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The case where it was accepted, and its mirror at the origin where there is one."""
+    case = await _get(state, path)
+    try:
+        return case, await _get(state, f"{path}?province={case['origin_province']}")
+    except RefusedAnswerError:
+        return case, None
 
 
 async def _get(state: Path, path: str) -> Any:  # noqa: ANN401  # JSON, read by the callers
@@ -68,5 +81,5 @@ async def _get(state: Path, path: str) -> Any:  # noqa: ANN401  # JSON, read by 
     finally:
         await api.close()
     if reply.status != HTTPStatus.OK:
-        raise SettingsError(f"{path}: {reply.code}")
+        raise RefusedAnswerError(f"{path}: {reply.code}")
     return reply.body

@@ -71,10 +71,8 @@ def run(
     from rich.console import Console
 
     from tongban_sandbox.running import RunOptions, run as run_country
-    from tongban_shared.web.logs import configure_logs
 
     with _plain_errors():
-        configure_logs("sandbox", "WARNING")
         run_country(RunOptions(state, Plan(scale, seed), port, rate), Console())
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
+import structlog
 
 from tongban_gateway.upstream import (
     AsgiUpstream,
@@ -16,6 +19,7 @@ from tongban_gateway.upstream import (
     UpstreamResponse,
 )
 from tongban_registry.registry import Registry, Surrounds
+from tongban_shared.errors import StoreDownError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from tongban_sandbox.hostile import WireEnd
     from tongban_shared.ports import Clock, Ledger
     from tongban_shared.provinces import ProvinceProfile
+
+TRIES, RETRY_S = 10, 0.5
+Result = TypeVar("Result")
+log = structlog.get_logger("tongban.sandbox")
 
 
 class LedgerLine(httpx.AsyncBaseTransport):
@@ -51,13 +59,15 @@ class Site:
 
 
 class ProvinceHost:
-    """Runs one registry; it is the gateway's upstream for it too."""
+    """Runs one registry; it is the gateway's upstream for it too. failure: why a worker stopped by itself."""
 
     def __init__(self, site: Site, end: WireEnd) -> None:
         self.profile = site.profile
         self.registry: Registry | None = None
         self._site = site
         self._end = end
+        self.failure: str | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._door: AsgiUpstream | None = None
         self._crash: asyncio.Future[None] | None = None
 
@@ -71,7 +81,7 @@ class ProvinceHost:
         site = self._site
         around = Surrounds(self._end, site.ledger, site.clock, site.keys)
         url = f"sqlite:///{site.database}"
-        self.registry = await Registry.open(site.profile, url, around)
+        self.registry = await _patiently(lambda: Registry.open(site.profile, url, around))
         return self.registry
 
     async def start(self) -> None:
@@ -80,9 +90,18 @@ class ProvinceHost:
             return
         self._end.dead = False
         registry = self.registry or await self.open()
-        await registry.start()
+        await _patiently(registry.start)
+        self.failure = None
+        self._watching = asyncio.create_task(self._watch(registry))
         self._crash = asyncio.get_running_loop().create_future()
         self._door = AsgiUpstream(registry.app())
+
+    async def _watch(self, registry: Registry) -> None:
+        """A worker that stops by itself is a defect; in service the process would end and start again."""
+        error = await registry.ended()
+        if error is not None:
+            self.failure = type(error).__name__
+            log.error("worker_stopped", province=self.profile.code, error_type=self.failure)
 
     async def stop(self) -> None:
         """End in good order: what was committed leaves first."""
@@ -121,6 +140,15 @@ class ProvinceHost:
 
     async def close(self) -> None:
         """The gateway lets go; whoever runs the country stops the registry."""
+
+
+async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Do it; on a busy machine a database may answer late, and is asked again. Raises StoreDownError."""
+    for _ in range(TRIES - 1):
+        with suppress(StoreDownError):
+            return await work()
+        await asyncio.sleep(RETRY_S)
+    return await work()
 
 
 def _heard(answer: asyncio.Task[UpstreamResponse]) -> None:

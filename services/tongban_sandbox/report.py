@@ -24,17 +24,10 @@ def as_json(reading: Reading, world: World) -> dict[str, Any]:
     rows = []
     for code, figures in reading.provinces.items():
         row = {key: value for key, value in asdict(figures).items() if key != "oldest"}
-        running = world.hosts[code].running
-        name = world.profiles[code].name
-        rows.append(
-            {
-                "province": code,
-                "name": name,
-                "running": running,
-                **row,
-                "oldest_waiting_s": _age(figures, now),
-            }
-        )
+        host = world.hosts[code]
+        about = {"province": code, "name": host.profile.name}
+        state = {"running": host.running, "failure": host.failure}
+        rows.append({**about, **state, **row, "oldest_waiting_s": _age(figures, now)})
     return {
         "now": now.isoformat(timespec="seconds"),
         "homes": {**asdict(reading.homes), "good": reading.homes.good},
@@ -60,13 +53,14 @@ def as_table(reading: Reading, world: World, heading: str) -> Table:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "province" else "right", no_wrap=True)
     for code, figures in reading.provinces.items():
-        running = world.hosts[code].running
+        host = world.hosts[code]
+        mark = f" ({host.failure})" if host.failure else "" if host.running else " (down)"
         age_s = _age(figures, now)
         table.add_row(
-            f"{code} {world.profiles[code].name}" + ("" if running else " (down)"),
+            f"{code} {host.profile.name}{mark}",
             *(str(count) for count in _counts(figures)),
             "" if age_s is None else duration(age_s),
-            style="" if running else "red",
+            style="red" if mark else "",
         )
     return table
 

@@ -26,6 +26,7 @@ from tongban_sandbox.traffic import NATIONAL_PER_S, Traffic
 from tongban_sandbox.world import World
 from tongban_shared.errors import SettingsError
 from tongban_shared.tuning import tune_collector
+from tongban_shared.web.logs import configure_logs
 from tongban_shared.web.serve import PatientServer, server
 
 HOST = "127.0.0.1"
@@ -83,6 +84,8 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _run(options: RunOptions, console: Console) -> None:
     began = time.monotonic()
     state = StateFolder(options.state, options.plan)
+    # Not to the terminal, where the table is.
+    configure_logs("sandbox", "WARNING", state.open_log())
     with closing(_listen(options.port)) as listener:
         if not state.is_new and state.manifest.plan != options.plan:
             kept = state.manifest.plan
@@ -114,7 +117,9 @@ async def _populate(world: World, console: Console) -> None:
     """Seed with a bar of progress; nothing is shown where everybody is there already."""
     if len(world.state.manifest.seeded) == len(world.profiles):
         return
-    with Progress(console=console, transient=True) as bar:
+    if not console.is_terminal:
+        console.print(f"registering {world.people} synthetic people", highlight=False)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("first registrations", total=world.people)
         await world.seed(lambda entered: bar.advance(task, entered))
 

@@ -1,6 +1,7 @@
 """The folder a sandbox lives in: its databases, its keys, what it was seeded with, and who runs it now.
 
-var/sandbox/NN.db  ledger.db  keys/  world.json  lock      and beside it var/sandbox.json while one runs
+var/sandbox/NN.db  ledger.db  keys/  world.json  sandbox.log  lock
+var/sandbox.json    beside it, while one runs
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class StateFolder:
     def register_file(self, province: Province) -> Path:
         """One register's database."""
         return self.path / f"{province}.db"
+
+    def open_log(self) -> TextIO:
+        """The program's log, to go on writing; it grows by warnings only."""
+        return (self.path / "sandbox.log").open("a", encoding="utf-8", buffering=1)
 
     def save(self) -> None:
         """Write world.json by rename, so that a crash leaves the old one or the new one."""

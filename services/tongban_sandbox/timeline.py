@@ -42,16 +42,14 @@ def name_of(code: str | None) -> str:
     return _names().get(code or "", code or "?")
 
 
-def case_lines(case: Mapping[str, Any]) -> list[str]:
-    """Head, timeline and whose move it is, as one side tells it."""
-    side = "destination 迁入地" if case.get("side") == "destination" else "origin 迁出地"
-    here = case["destination_province"] if case.get("side") == "destination" else case["origin_province"]
+def case_lines(case: Mapping[str, Any], mirror: Mapping[str, Any] | None) -> list[str]:
+    """Head, both sides' timelines, and whose move it is. mirror: the origin's view, if it has one."""
+    origin, destination = case["origin_province"], case["destination_province"]
     head = f"case {case['case_id']}  item {case['item']}  {case['state']}"
-    route = f"{name_of(case['origin_province'])} → {name_of(case['destination_province'])}"
     return [
-        f"{head}  {route}",
-        f"  at the {side} {name_of(here)}:",
-        *(f"    {_line(entry)}" for entry in case["timeline"]),
+        f"{head}  {name_of(origin)} → {name_of(destination)}",
+        *side_lines(case, destination, "destination 迁入地"),
+        *(side_lines(mirror, origin, "origin 迁出地") if mirror else ()),
         f"  {whose_move(case)}",
     ]
 

@@ -35,7 +35,8 @@ PER_S_MAX = 200.0
 OPEN_MAX = 2_000
 # How long people take, in seconds of the country's clock.
 THINKING_S = (1.0, 5.0)
-WAIT_S = 20
+# A wait ends early when the case ends, not when it begins to wait for a person.
+WAIT_S = 4
 RETRY_S = 1.0
 APPLY_TRIES = 5
 AWAY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -30,7 +30,7 @@ from tongban_shared.errors import SettingsError
 from tongban_shared.ids import Province
 from tongban_shared.keys import Secrets, generate_keys, load_directory, load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger
-from tongban_shared.provinces import ProvinceProfile, load_provinces
+from tongban_shared.provinces import ProvinceProfile, deploy_folder, load_provinces
 from tongban_shared.transports.memory import MemoryTransport
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class World:
         self._ledger_store: LedgerStore | None = None
         self._ledger_pipe: httpx.ASGITransport | None = None
         self._ledgers: dict[Province, Ledger] = {}
+        self._clients: list[httpx.AsyncClient] = []
         self._registers: Registers | None = None
         self._reading = asyncio.Lock()
         self._gateway: GatewayApp | None = None
@@ -121,6 +122,7 @@ class World:
 
     def _ledger_of(self, owner: str, line: httpx.AsyncBaseTransport) -> HttpLedger:
         client = httpx.AsyncClient(transport=line, base_url="http://ledger")
+        self._clients.append(client)
         return HttpLedger(client, load_signer(self.state.keys, owner), _there(self._secrets).custody)
 
     async def _open_province(self, code: Province) -> None:
@@ -137,7 +139,13 @@ class World:
         await self.hosts[code].open()
 
     def _make_gateway(self) -> GatewayApp:
-        options = Options(keys=load_directory(self.state.keys), clock=self.clock, patience=PATIENCE)
+        contract = deploy_folder().parent / "docs" / "asyncapi.json"
+        options = Options(
+            keys=load_directory(self.state.keys),
+            clock=self.clock,
+            patience=PATIENCE,
+            asyncapi=contract.read_bytes() if contract.is_file() else None,
+        )
         ledger = self._ledger_of(GATEWAY, _there(self._ledger_pipe))
         return create_gateway(self.profiles, self.hosts, ledger, _there(self._secrets), options=options)
 
@@ -178,14 +186,17 @@ class World:
 
     async def stop(self) -> None:
         """Stop everything in good order. Safe to repeat, also when `open` or `start` failed half-way."""
+        if self._registers is not None:
+            # The last to close a database tidies it up, and a reader can't.
+            self._registers.close()
+            self._registers = None
         await asyncio.gather(*(host.stop() for host in self.hosts.values()))
         await self.wire.close()
+        for client in self._clients:
+            await client.aclose()
         if self._ledger_store is not None:
             await self._ledger_store.close()
             self._ledger_store = None
-        if self._registers is not None:
-            self._registers.close()
-            self._registers = None
         self.state.close()
 
     async def read(self) -> Reading:
@@ -193,7 +204,13 @@ class World:
         async with self._reading:
             registers = self.registers
             registers.pin()
-            return await asyncio.to_thread(registers.read)
+            reading = asyncio.ensure_future(asyncio.to_thread(registers.read))
+            try:
+                return await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                # A thread can't be stopped, and must not lose its connections while it reads.
+                await asyncio.wait({reading})
+                raise
 
     async def exactly_one_home(self) -> Homes:
         """Count everybody's homes over all registers and the ledger."""

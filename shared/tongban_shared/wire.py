@@ -177,7 +177,7 @@ def split_header(data: bytes) -> tuple[Header, int]:
         if data[: len(MAGIC)] != MAGIC or start + length > len(data):
             raise WireError("BAD_FRAME")
         header = _header_decoder.decode(data[start : start + length])
-    except (struct.error, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (struct.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError("BAD_FRAME") from error
     if header.v != 1:
         raise WireError("UNKNOWN_VERSION")

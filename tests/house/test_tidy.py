@@ -54,13 +54,13 @@ def test_no_file_is_long() -> None:
 
 
 def test_no_line_is_long() -> None:
-    """A line has at most 110 characters, but in a case table, which is read like the regulation."""
+    """A line has at most 110 characters, but in a case table, read like the regulation, or with a URL."""
     long = [
         f"{sources.name(path)}:{number}"
         for path in sources.python()
         if not sources.name(path).startswith(CASE_TABLES)
         for number, line in enumerate(_lines(path), 1)
-        if len(PRAGMA.sub("", line)) > LINE_LENGTH_MAX
+        if len(PRAGMA.sub("", line)) > LINE_LENGTH_MAX and "://" not in line
     ]
     assert not long, "\n".join(long)
 

@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+# Whole programs are started, several times in one test.
+pytestmark = pytest.mark.timeout(180)
 TONGBAN = [sys.executable, "-m", "tongban_sandbox.cli"]
 READY_S, END_S, PAUSE_S = 30.0, 40.0, 0.1
 

@@ -9,10 +9,10 @@ from functools import cache
 
 import msgspec
 
+from tests.stories.clock import MORNING
 from tongban_sandbox.people import HEAD, SyntheticHousehold, SyntheticPerson, households
 from tongban_shared.ids import PersonKey, name_check, person_key
 from tongban_shared.registration import ADULT_AGE, Household, Person, Registration
-from tests.stories.clock import MORNING
 
 # Everybody of the stories was born before this day or after the next; ages are those of that morning.
 TODAY = MORNING.date()
@@ -72,9 +72,7 @@ class Folk:
         self.persons: list[Person] = []
         self.families: list[list[Resident]] = []
         for home in census(province, people):
-            self.households.append(
-                Household(home.household_no, home.kind, home.station_code, home.address)
-            )
+            self.households.append(Household(home.household_no, home.kind, home.station_code, home.address))
             members = [self._resident(member, home, (province, secret)) for member in home.members]
             if home.kind == "FAMILY":
                 self.families.append(members)

@@ -81,7 +81,7 @@ class Registers:
 
 
 def homes_of(rows: list[tuple[str, int, str, str | None]]) -> list[tuple[str, int]]:
-    """Where a person has a home: who claims; or, if nobody does, whom a certificate names and who is bound."""
+    """A person's homes: who claims; or, if nobody does, whom a certificate names and who is bound."""
     claimed = [(code, epoch) for code, epoch, state, _ in rows if state in CLAIMING or state in ENDED]
     if claimed:
         return claimed

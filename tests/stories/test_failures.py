@@ -27,7 +27,7 @@ async def finished(country: Country, person: str, case: str) -> None:
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("state", ["OPEN", "FROZEN", "RELEASING", "RELEASED", "CONFIRMED"])
 async def test_the_origin_crashes_at_a_commit(country: Country, state: str, moment: str) -> None:
-    """The origin dies right before or right after the commit of any of its steps: one home, and it goes on."""
+    """The origin dies before or after the commit of any of its steps: one home, and it goes on."""
     person = country.person(A)
     await dies(country, A, state, moment)
     case = await country.apply(person, B)
@@ -82,7 +82,9 @@ async def test_a_message_is_lost(country: Country, name: str) -> None:
     assert len(copies) == (0 if name == "receipt" else 1)
 
 
-@pytest.mark.parametrize("name", ["precheck", "facts", "permit", "offer", "acceptance", "certificate", "settled"])
+@pytest.mark.parametrize(
+    "name", ["precheck", "facts", "permit", "offer", "acceptance", "certificate", "settled"]
+)
 async def test_a_message_comes_weeks_late(country: Country, name: str) -> None:
     """A copy that comes again weeks after the end changes nothing, and is receipted again (M-4)."""
     person = country.person(A)
@@ -113,7 +115,9 @@ async def test_every_message_twice_and_in_any_order(country: Country) -> None:
     assert country.registers.count("quarantine") + country.registers.count("parked") == 0
 
 
-@pytest.mark.parametrize("name", ["precheck", "facts", "permit", "offer", "acceptance", "certificate", "settled"])
+@pytest.mark.parametrize(
+    "name", ["precheck", "facts", "permit", "offer", "acceptance", "certificate", "settled"]
+)
 async def test_the_broker_is_wiped(country: Country, name: str) -> None:
     """A wiped broker costs time only: rows without receipt are sent again, positions start anew (C5)."""
     person = country.person(A)

@@ -196,7 +196,9 @@ async def is_open(country: Country, person: Resident) -> int:
 def certificate(country: Country, case: str, receiver: str) -> Certificate:
     """The certificate of a case, as it was sent."""
     letter = country.wire.taken("certificate", case)
-    return cast("Certificate", offline(country, receiver, base64.b64encode(letter.data).decode()).message.body)
+    return cast(
+        "Certificate", offline(country, receiver, base64.b64encode(letter.data).decode()).message.body
+    )
 
 
 def offline(country: Country, receiver: str, proof: str) -> Opened:

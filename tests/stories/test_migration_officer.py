@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import cast
 
 from tests.stories.folk import Resident
 from tests.stories.mischief import forged
 from tests.stories.world import Country
+from tongban_registry.envelopes import sealing_context
 from tongban_shared.ids import CaseId
+from tongban_shared.keys import load_directory, load_signer
 from tongban_shared.messages.migration import Offer, PersonEpoch
+from tongban_shared.wire import Opened, Opener
 
 A, B = "32", "33"
 APPROVE, REFUSE, RETURN = {"outcome": "approve"}, {"outcome": "refuse"}, {"outcome": "return"}
@@ -35,9 +38,7 @@ async def test_an_approval_moves_the_person(country: Country) -> None:
     """The officer approves: permit, and on to the end; the permit names the officer."""
     person = country.person(A)
     case = await in_review(country, person)
-    answer = await country.ask(
-        B, f"/v1/cases/{case}/decision", APPROVE, X_Tongban_Officer="330100-0007"
-    )
+    answer = await country.ask(B, f"/v1/cases/{case}/decision", APPROVE, X_Tongban_Officer="330100-0007")
     assert answer.status_code == 202
     await country.until(A, case, "CONFIRMED")
     assert country.registers.holder(person.key) == (B, 1)
@@ -121,16 +122,16 @@ async def test_a_decision_out_of_place_is_refused(country: Country) -> None:
 
 async def differing(country: Country, person: Resident) -> CaseId:
     """A case whose offer names another permit than the one that was given."""
+    opener = Opener(B, load_directory(country.keys))
     country.wire.hold("offer")
     case = await country.apply(person, B)
     await country.until(A, case, "FROZEN")
-    true = await country.case(A, case)
-    row = country.registers.person(A, person.key)
-    assert row is not None
-    entry = {key: row[key] for key in ("epoch", "record_version", "name_check", "birth_date")}
-    bundle = msgspec.json.encode([{"person": person.key, "record": {"name": person.name}, **entry}])
+    opened = next(iter(opener.open(country.wire.taken("offer", case).data)))
+    assert isinstance(opened, Opened)
+    true = cast("Offer", opened.message.body)
+    bundle = load_signer(country.keys, B).unseal(A, true.sealed, sealing_context(case, true))
     persons = (PersonEpoch(person=person.key, epoch=0),)
-    body = Offer(permit_no="ZQ33202699999999X", persons=persons, digest=true.data.digest, sealed="")
+    body = Offer(permit_no="ZQ33202699999999X", persons=persons, digest=true.digest, sealed="")
     country.wire.held.clear()
     await country.wire.deliver(forged(country, body, (A, B), case_id=case, bundle=bundle))
     await country.until(B, case, "CONFIRMING")

@@ -125,7 +125,7 @@ async def test_a_hold_waits_while_the_ledger_is_asked(country: Country) -> None:
 
 
 async def test_the_first_freeze_wins(country: Country) -> None:
-    """Two destinations ask for one person: the first freeze wins, the second is told when to try again (M-3)."""
+    """Two destinations ask for one person: the first freeze wins, the other is told when to retry (M-3)."""
     person = country.person(A)
     country.wire.hold("permit", "offer")
     first, second = await country.apply(person, B), await country.apply(person, C)
@@ -219,7 +219,7 @@ async def test_a_permit_that_lapses_at_the_destination_first(country: Country) -
 
 
 async def test_a_record_that_changed_is_confirmed_anew(country: Country) -> None:
-    """The permit relies on a record version; where it changed the destination gets new facts and decides again."""
+    """A permit relies on a record version; where it changed the destination decides again on new facts."""
     family = country.family(A, adults=2)
     country.wire.hold("permit")
     head, other = await country.apply(family[0], B), await country.apply(family[1], C)
@@ -243,7 +243,7 @@ async def test_minors_are_never_left_alone(country: Country) -> None:
 
 
 async def test_two_parents_who_leave_in_two_cases_leave_no_minor_alone(country: Country) -> None:
-    """Who is frozen to leave does not count as staying: the second parent is refused, MINOR_LEFT_ALONE (M-2)."""
+    """Who is frozen to leave does not count as staying: the second parent is refused (M-2)."""
     family = country.family(A, adults=2, minors=1)
     parents = [member for member in family if member.age >= 18]
     country.wire.hold("offer")

@@ -65,7 +65,7 @@ async def test_released_and_the_destination_has_not_heard(country: Country) -> N
 
 
 async def test_settled(country: Country) -> None:
-    """After the move: the destination says registered at the next epoch, the origin points to it with proof."""
+    """After the move the destination says registered, next epoch; the origin points there with proof."""
     person = country.person(A)
     await country.move(person, B)
     here, there = await asked(country, person, A), await asked(country, person, B)

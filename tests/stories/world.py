@@ -3,153 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from tests.stories.clock import StoryClock
 from tests.stories.folk import Folk, Resident
-from tests.stories.registers import Registers
-from tests.stories.wire import Wire, WireEnd
+from tests.stories.processes import Processes
 from tongban_registry.commands import Command
-from tongban_registry.inbox import Committed
-from tongban_registry.registry import Registry, Surrounds
 from tongban_shared.cases.kind import Case
-from tongban_shared.ids import CaseId, Province
-from tongban_shared.keys import generate_keys, load_secrets
-from tongban_shared.ledger_memory import MemoryLedger
+from tongban_shared.ids import CaseId
+from tongban_shared.keys import load_secrets
 from tongban_shared.ports import Position
-from tongban_shared.provinces import ProvinceProfile, load_provinces
 
 PATIENCE_S = 15.0
-CODES = ("32", "33", "44", "51", "11")
+LOOK_AGAIN_S = 0.5
 SLEEPERS_EACH = 2  # timers and relay: both sleep when there is nothing to do
 
 
-@dataclass(slots=True)
-class Site:
-    """One province's process, and what stays when it dies: file, people, end of the wire."""
-
-    code: str
-    database: Path
-    end: WireEnd
-    folk: Folk
-    registry: Registry | None = None
-    door: httpx.AsyncClient | None = None
-    died: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def live(self) -> Registry:
-        """The registry, which must be running."""
-        assert self.registry is not None, f"province {self.code} is not running"
-        return self.registry
-
-
-@cache
-def _profiles() -> Mapping[Province, ProvinceProfile]:
-    return load_provinces()
-
-
-class Country:
+class Country(Processes):
     """N provinces. `close` must be awaited at the end."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.keys = folder / "keys"
-        self.clock = StoryClock()
-        self.wire = Wire()
-        self.ledger = MemoryLedger()
-        self.sites: dict[str, Site] = {}
-        self.registers = Registers()
-        self._news = asyncio.Event()
-
-    @classmethod
-    async def open(cls, folder: Path, *, provinces: int = 3, people: int = 120) -> Country:
-        """Keys, people, registries; all running. A folder that was opened before goes on as it is."""
-        country = cls(folder)
-        codes = CODES[:provinces]
-        generate_keys(country.keys, [*codes, "ledger"])
-        secret = load_secrets(country.keys).person
-        for code in codes:
-            site = Site(code, folder / f"{code}.db", country.wire.end_of(code), Folk(code, people, secret))
-            country.sites[code] = site
-            fresh = not site.database.exists()
-            await country._open(site)
-            if fresh:
-                await site.live.store.seed(site.folk.households, site.folk.persons)
-            await country.ledger.register_first([(p.key, site.live.office.province) for p in site.folk.persons])
-            country.registers.add(code, site.database)
-            await country.start(code)
-        return country
-
-    # --- processes
-
-    async def _open(self, site: Site) -> None:
-        around = Surrounds(site.end, self.ledger, self.clock, self.keys)
-        site.registry = await Registry.open(_profiles()[Province(site.code)], f"sqlite:///{site.database}", around)
-        leave = site.registry.hall.after_commit
-        assert leave is not None
-
-        async def told(committed: Committed) -> None:
-            await leave(committed)
-            self._news.set()
-
-        site.registry.hall.after_commit = told
-
-    async def start(self, code: str) -> None:
-        """Start a province's process on its files."""
-        site = self.sites[code]
-        site.end.dead = False
-        site.died.clear()
-        if site.registry is None:
-            await self._open(site)
-        transport = httpx.ASGITransport(site.live.app())
-        site.door = httpx.AsyncClient(transport=transport, base_url="http://registry")
-        await site.live.start()
-
-    async def stop(self, code: str) -> None:
-        """End a province's process in good order."""
-        site = self.sites[code]
-        registry, site.registry = site.live, None
-        await registry.stop()
-        await self._close_door(site)
-
-    async def crash(self, code: str) -> None:
-        """Kill a province's process wherever it is; nothing of it leaves any more."""
-        site = self.sites[code]
-        site.end.dead = True
-        registry, site.registry = site.live, None
-        await registry.kill()
-        await self._close_door(site)
-
-    async def lights_out(self) -> None:
-        """Every process dies at once, and the broker loses all it had."""
-        for site in self.sites.values():
-            site.end.dead = True
-        await asyncio.gather(*(self.crash(code) for code in self.sites))
-        self.wire.wipe()
-
-    async def lights_on(self) -> None:
-        """All start again on their files."""
-        for code in self.sites:
-            await self.start(code)
-
-    async def _close_door(self, site: Site) -> None:
-        if site.door is not None:
-            await site.door.aclose()
-        site.door = None
-
-    async def close(self) -> None:
-        """End everything."""
-        await self.wire.close()
-        for site in self.sites.values():
-            if site.registry is not None:
-                await self.crash(site.code)
-        self.registers.close()
 
     # --- people and their acts
 
@@ -239,8 +113,10 @@ class Country:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not met():
+                    self._all_alive()
                     self._news.clear()
-                    await self._news.wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), LOOK_AGAIN_S)
         except TimeoutError:
             raise AssertionError(f"waited in vain for {what}") from None
 
@@ -265,10 +141,6 @@ class Country:
         await self.until(origin, case_id, "CONFIRMED")
         return case_id
 
-    def running(self) -> Sequence[Registry]:
-        """All registries that run."""
-        return [site.registry for site in self.sites.values() if site.registry is not None]
-
     async def calm(self) -> None:
         """Wait until nobody has anything left to do before the clock moves on."""
         try:
@@ -276,6 +148,7 @@ class Country:
                 quiet = 0
                 while quiet < 2:
                     while not self._at_rest():
+                        self._all_alive()
                         await asyncio.sleep(0.001)
                     before = self._pulse()
                     for registry in self.running():
@@ -283,6 +156,13 @@ class Country:
                     quiet = quiet + 1 if self._at_rest() and before == self._pulse() else 0
         except TimeoutError:
             raise AssertionError("the country does not come to rest") from None
+
+    def _all_alive(self) -> None:
+        """Nobody's worker may have stopped."""
+        for registry in self.running():
+            for task in registry._tasks:
+                error = task.exception() if task.done() and not task.cancelled() else None
+                assert error is None, f"a worker of province {registry.office.province} died: {error!r}"
 
     def _pulse(self) -> tuple[int, ...]:
         stamps = (registry.hall.counters.stamp for registry in self.running())

@@ -24,6 +24,7 @@ from tongban_sandbox.bench.country import Stage, embedded, gateway, live
 from tongban_sandbox.bench.gateway import measure_gateway
 from tongban_sandbox.bench.load import Load, draw_load
 from tongban_sandbox.bench.phases import Measured, at_rate, direct, one_by_one, over_http, through_topics
+from tongban_sandbox.bench.size import BUSY_PER_S, QUICK, Size
 from tongban_shared.errors import TongbanError
 from tongban_shared.ids import Province
 from tongban_shared.provinces import load_provinces
@@ -33,40 +34,7 @@ FOLDER_NAME = "bench"
 """Beside the output: databases and logs of the country under measurement, removed at the end."""
 PARTS = ("embedded", "kafka_postgres", "latency", "ceilings", "gateway")
 LIVE = frozenset({"kafka_postgres", "latency", "ceilings"})
-BUSY_PER_S = 10.0
 MERGED_TOP = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much is measured. seconds: of each throughput run, at most; *_s: of the other parts."""
-
-    cases: int = 15_000
-    seconds: float = 25.0
-    warm_up: int = 600
-    busy_s: float = 25.0
-    alone_s: float = 45.0
-    gateway_s: float = 24.0
-    provinces: int = 31
-
-    @property
-    def http(self) -> int:
-        """Cases of each HTTP run."""
-        return self.cases // 2
-
-    @property
-    def profiled(self) -> int:
-        """Cases of the run under the sampler."""
-        return self.cases // 3
-
-    @property
-    def needed(self) -> int:
-        """Cases of the load for real parts: every case is used once."""
-        rated = int(BUSY_PER_S * self.busy_s) + int(self.alone_s * 5)
-        return self.warm_up + self.cases + self.profiled + 2 * self.http + rated
-
-
-QUICK = Size(cases=900, seconds=6.0, warm_up=100, busy_s=4.0, alone_s=5.0, gateway_s=5.0, provinces=5)
 
 
 @dataclass(slots=True)
@@ -155,7 +123,7 @@ class Bench:
         self.results.setdefault("cpu_share", {})[name] = split
 
     async def _profile(self, stage: Stage, name: str) -> None:
-        measured = await through_topics(stage, self.size.profiled, self.size.seconds, profile=True)
+        measured = await through_topics(stage, self.size.profiled, self.size.profiled_s, profile=True)
         merged = {
             kind: _mean([p[kind] for p in measured.profiles]) for kind in ("groups", "functions", "inclusive")
         }
@@ -255,7 +223,7 @@ def bench(
     unknown = sorted(set(only or ()) - set(PARTS))
     if unknown:
         raise typer.BadParameter(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    size = _sized(QUICK if quick else Size(), cases, seconds, provinces)
+    size = (QUICK if quick else Size()).changed(cases=cases, seconds=seconds, provinces=provinces)
     console = Console()
     folder = output.absolute().parent / FOLDER_NAME
     run = Bench(size, workers, only or PARTS, console, folder)
@@ -264,18 +232,6 @@ def bench(
     report.show(console, run.results)
     console.print(f"written to {output}")
     raise typer.Exit(code)
-
-
-def _sized(size: Size, cases: int | None, seconds: float | None, provinces: int | None) -> Size:
-    return Size(
-        cases=cases or size.cases,
-        seconds=seconds or size.seconds,
-        warm_up=size.warm_up,
-        busy_s=size.busy_s,
-        alone_s=size.alone_s,
-        gateway_s=size.gateway_s,
-        provinces=provinces or size.provinces,
-    )
 
 
 def _measure(run: Bench) -> int:

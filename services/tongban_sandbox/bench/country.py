@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +51,7 @@ class Stage:
     shares: Sequence[Sequence[Province]] = field(default_factory=list)
 
     def door_of(self, province: Province) -> Door:
-        """Where the province's registry listens; a process that hosts one province alone has it at the root."""
+        """Where the registry listens: at the root of a process that hosts this province alone."""
         home = self.home_of[province]
         alone = list(self.home_of.values()).count(home) == 1
         return Door(self.ports[home], "" if alone else f"/p/{province}")
@@ -89,35 +89,19 @@ async def live(folder: Path, load: Load, worker_count: int) -> AsyncIterator[Sta
     """A broker, a database server, the ledger's process, and the workers that share the provinces."""
     _prepare(folder, load)
     async with AsyncExitStack() as stack:
-        postgres = PostgresServer(folder / "postgres")
-        stack.callback(postgres.remove)
-        kafka = KafkaServer(folder / "kafka", profile="bench")
-        # One after the other: each wants both cores to start, and both dislike waiting.
-        await stack.enter_async_context(postgres)
-        await stack.enter_async_context(kafka)
-        await create_topics(kafka.bootstrap, wanted_topics(load_topics(), load.people, single_broker=True))
-        for code in load.people:
-            await postgres.create_database(DATABASE.format(code=code))
-        await postgres.create_database(LEDGER_DATABASE)
+        postgres, kafka = await _servers(stack, folder, load.people)
         ledger = await stack.enter_async_context(_ledger(folder, postgres))
         shares = spread(load, worker_count)
-        plans = [
-            WorkerPlan(
-                provinces=share,
-                database=postgres.dsn("bench_{code}"),
-                transport=f"kafka://{kafka.bootstrap}",
-                ledger=f"http://127.0.0.1:{ledger.port}",
-                folder=str(folder),
-            )
-            for share in shares
-        ]
+        common = {
+            "database": postgres.dsn(DATABASE),
+            "transport": f"kafka://{kafka.bootstrap}",
+            "ledger": f"http://127.0.0.1:{ledger.port}",
+            "folder": str(folder),
+        }
+        plans = [WorkerPlan(provinces=share, **common) for share in shares]
         workers, ports = await _start_workers(stack, plans)
         await order_all(workers, "seed")
-        registers = {
-            code: await PostgresReader.open(postgres.dsn(DATABASE.format(code=code))) for code in load.people
-        }
-        ledger_reader = await PostgresReader.open(postgres.dsn(LEDGER_DATABASE))
-        look = await _looking(stack, folder, registers, ledger_reader)
+        look = await _looking(stack, folder, *await _postgres_readers(postgres, load.people))
         pids = {f"registry.{n}": worker.pid for n, worker in enumerate(workers)}
         pids |= {"ledger": ledger.pid, "kafka": kafka.pid, "postgres": postgres.pid}
         homes = {code: n for n, share in enumerate(shares) for code in share}
@@ -125,6 +109,35 @@ async def live(folder: Path, load: Load, worker_count: int) -> AsyncIterator[Sta
         stage.postgres, stage.bootstrap, stage.ledger_port = postgres, kafka.bootstrap, ledger.port
         stage.shares = shares
         yield stage
+
+
+async def _servers(
+    stack: AsyncExitStack, folder: Path, provinces: Iterable[Province]
+) -> tuple[PostgresServer, KafkaServer]:
+    """Both servers with their topics and empty databases."""
+    postgres = PostgresServer(folder / "postgres")
+    stack.callback(postgres.remove)
+    kafka = KafkaServer(folder / "kafka", profile="bench")
+    # One after the other: each wants both cores to start.
+    await postgres.start()
+    # Nobody reads this data again; to write it all out would take longer than some measurements.
+    stack.push_async_callback(postgres.stop, "immediate")
+    await stack.enter_async_context(kafka)
+    await create_topics(kafka.bootstrap, wanted_topics(load_topics(), provinces, single_broker=True))
+    for code in provinces:
+        await postgres.create_database(DATABASE.format(code=code))
+    await postgres.create_database(LEDGER_DATABASE)
+    return postgres, kafka
+
+
+async def _postgres_readers(
+    postgres: PostgresServer, provinces: Iterable[Province]
+) -> tuple[dict[Province, PostgresReader], PostgresReader]:
+    """Of the registers, and of the ledger."""
+    registers = {
+        code: await PostgresReader.open(postgres.dsn(DATABASE.format(code=code))) for code in provinces
+    }
+    return registers, await PostgresReader.open(postgres.dsn(LEDGER_DATABASE))
 
 
 def _prepare(folder: Path, load: Load) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+
+import msgspec
 
 from tongban_shared.cases.kind import OK, Case, Event, Judge, Verdict
 from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef, S
@@ -114,7 +116,13 @@ def minors_left_alone(case: Case, around: Surroundings) -> bool:
     by_home: dict[str, list[Person]] = {}
     for member in staying_members(case, around):
         by_home.setdefault(member.household_id, []).append(member)
-    return any(all(m.is_minor(around.now.date()) for m in members) for members in by_home.values())
+    today = around.now.date()
+    return any(not any(_stays_as_adult(m, today) for m in members) for members in by_home.values())
+
+
+def _stays_as_adult(member: Person, today: date) -> bool:
+    """An adult who is not about to leave in another case."""
+    return member.state is Registration.HELD and not member.is_minor(today)
 
 
 # --- judges: the verdict column --------------------------------------------------------------------------------
@@ -182,7 +190,27 @@ def judge_offer(case: Case, event: Event, _around: Surroundings) -> Verdict:
     """The bundle must be what was approved: same permit, same persons, their epochs as the facts said."""
     agreed = {state.person: state.epoch for state in case.data.agreed}
     offered = {entry.person: entry.epoch for entry in event.body.persons}
+    if offered.keys() != agreed.keys() or _bundled(event.bundle) != offered:
+        return Verdict("invalid", "BAD_BODY")
     return Verdict(OK if event.body.permit_no == case.data.permit_no and offered == agreed else "differs")
+
+
+class _BundleEntry(msgspec.Struct, frozen=True):
+    """What the rules look at in one person's part of a bundle."""
+
+    person: str
+    epoch: int
+
+
+_bundle = msgspec.json.Decoder(tuple[_BundleEntry, ...])
+
+
+def _bundled(bundle: bytes | None) -> dict[str, int] | None:
+    """Persons and epochs in a bundle; None if it is none."""
+    try:
+        return {entry.person: entry.epoch for entry in _bundle.decode(bundle or b"")}
+    except msgspec.DecodeError:
+        return None
 
 
 def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict:

@@ -63,6 +63,9 @@ class _Framed(msgspec.Struct, frozen=True):
     body: msgspec.Raw
 
 
+# What a decoder raises for bytes that are no message; nesting without end is a RecursionError.
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _framed = msgspec.json.Decoder(_Framed)
 _envelopes = msgspec.json.Decoder(twin(Envelope))
 _bodies: dict[tuple[str, int], msgspec.json.Decoder[Any]] = {
@@ -107,9 +110,9 @@ def decode_message(raw: bytes, sender: str, receiver: str) -> Message:
     try:
         framed = _framed.decode(raw)
         envelope = cast("Envelope", _envelopes.decode(framed.envelope))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BROKEN as error:
         raise WireError("BAD_FRAME") from error
-    if envelope.sender != sender:
+    if envelope.sender != sender or not envelope.id.startswith(f"{sender}-{envelope.receiver}-"):
         raise WireError("WRONG_SENDER")
     if envelope.receiver != receiver:
         raise WireError("WRONG_RECEIVER")
@@ -120,7 +123,7 @@ def message_id_of(raw: bytes) -> str | None:
     """The id that a message of ours or of a later version carries, if it can be read at all."""
     try:
         found = msgspec.json.decode(raw)["envelope"]["id"]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (*BROKEN, KeyError, TypeError):
         return None
     return found if isinstance(found, str) and re.match(MESSAGE_ID, found) else None
 
@@ -132,7 +135,7 @@ def decode_body(envelope: Envelope, raw: bytes | msgspec.Raw) -> Body:
         raise WireError("UNKNOWN_VERSION" if envelope.type in _names else "UNKNOWN_TYPE")
     try:
         return cast("Body", decoder.decode(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BROKEN as error:
         raise WireError("BAD_BODY") from error
 
 
