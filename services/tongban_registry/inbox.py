@@ -184,7 +184,9 @@ class Hall:
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
         loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | loaded.persons_of(held_up)))
         if asked:
-            loaded.cases |= await tx.cases(loaded.cases_of(asked))
+            frozen_for = loaded.cases_of(asked)
+            loaded.cases |= await tx.cases(frozen_for)
+            loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - asked)
         loaded.proofs = await tx.proofs(
             loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
         )

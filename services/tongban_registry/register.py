@@ -18,7 +18,6 @@ from tongban_shared.cases.migration_compose import certificate_digest, certifica
 from tongban_shared.cases.migration_rules import staying_members
 from tongban_shared.registration import Household, Person, Registration, Surroundings
 
-HOUSEHOLD_SERIALS = 10**9
 NO_RECORD = "{}"
 
 
@@ -47,7 +46,7 @@ def thaw(case: Case, _event: Event, around: Surroundings) -> Writing:
 def prepare(case: Case, event: Event, around: Surroundings) -> Writing:
     """NONE → PREPARED at the next epoch: the bundle is stored, the origin still holds (M3)."""
     entries: list[dict[str, Any]] = msgspec.json.decode(event.bundle or b"[]")
-    home = case.data.household_no or f"{case.data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
+    home = case.data.household_no or case.data.new_household_no
     return Writing(persons=[_prepared(entry, home, case, around) for entry in entries])
 
 
@@ -75,9 +74,10 @@ def drop(case: Case, _event: Event, around: Surroundings) -> Writing:
     writing = Writing()
     for person in _moving(case, around):
         before = Registration.CONFIRMED if person.proof_digest else Registration.DROPPED
-        writing.persons.append(
-            replace(person, state=before, epoch=person.epoch - 1, case_id=None, record=NO_RECORD)
-        )
+        # The pointer reads "held there since the next epoch": the origin holds one before what was prepared.
+        epoch = max(0, person.epoch - 2)
+        changed = replace(person, state=before, epoch=epoch, case_id=None, record=NO_RECORD)
+        writing.persons.append(changed)
     return writing
 
 

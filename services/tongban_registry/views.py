@@ -58,6 +58,7 @@ def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvincePr
     if case.closed_at is not None:
         view["closed_at"] = local(case.closed_at)
         view["effective_at"] = local(data.effective_at)
+        view["household_no"] = data.new_household_no or None
     return view
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -82,15 +82,15 @@ def _take(case: Case, event: Event, kind: CaseKind, ruling: tuple[Step, Verdict,
         state=step.next,
         version=case.version + 1,
         waits=step.waits,
-        due_at=_due(step, event, around),
+        due_at=_due(step, kind, (after, event, around)),
         closed_at=event.at if ended else None,
     )
     return Outcome(Fate.TAKEN, after, step, draft, verdict.code)
 
 
-def _due(step: Step, event: Event, around: Surroundings) -> datetime | None:
+def _due(step: Step, kind: CaseKind, at: tuple[Case, Event, Surroundings]) -> datetime | None:
     """When the limit of the next state passes."""
+    case, event, around = at
     if isinstance(step.limit, str):
-        days: int = getattr(around, step.limit)
-        return event.at + timedelta(days=days)
+        return kind.limits[step.limit](case, event, around)
     return None if step.limit is None else event.at + step.limit

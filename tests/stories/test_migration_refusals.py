@@ -254,6 +254,21 @@ async def test_two_parents_who_leave_in_two_cases_leave_no_minor_alone(country: 
     assert states == ["FROZEN", "REFUSED"]
 
 
+async def test_two_adults_may_leave_at_once_in_two_cases(country: Country) -> None:
+    """Where no minor lives nobody is left alone: both adults of a household may be on their way at once."""
+    family = country.family(A, adults=2)
+    country.wire.hold("offer")
+    first, second = await country.apply(family[0], B), await country.apply(family[1], C)
+    await country.until(A, first, "FROZEN", "REFUSED")
+    await country.until(A, second, "FROZEN", "REFUSED")
+    await country.wire.let_go("offer")
+    await country.until(A, first, "CONFIRMED", "REFUSED")
+    await country.until(A, second, "CONFIRMED", "REFUSED")
+    assert [country.state(A, case) for case in (first, second)] == ["CONFIRMED"] * 2
+    closed = "SELECT open FROM household WHERE id = ?"
+    assert country.registers.rows(A, closed, family[0].home) == [(0,)]
+
+
 async def test_a_refused_person_may_apply_again(country: Country) -> None:
     """A refusal closes the case and nothing else: the next application is a new case."""
     person = country.person(A)

@@ -72,6 +72,7 @@ def case(side: Side, state: str) -> Case:
     )
 
 
+BUNDLE = msgspec.json.encode([{"person": KEY, "epoch": 0}])
 PERSONS = (m.PersonEpoch(person=KEY, epoch=0),)
 CERTIFICATE = m.Certificate(
     certificate_no="QY32202600000001X",
@@ -111,9 +112,9 @@ BODIES: dict[str, Any] = {
 
 def event(name: str, sender: str | None) -> Event:
     """An event; from the other side when it is a message."""
-    return Event(
-        name, CASE, AT, 7, body=BODIES.get(name), message_id="32-33-1-1" if sender else None, sender=sender
-    )
+    number = "32-33-1-1" if sender else None
+    plain = Event(name, CASE, AT, 7, body=BODIES.get(name), message_id=number, sender=sender)
+    return replace(plain, bundle=BUNDLE) if name == "offer" else plain
 
 
 def every() -> Iterator[tuple[Side, str, str]]:
@@ -144,6 +145,28 @@ def test_every_message_in_every_state_has_an_answer(side: Side, state: str, name
         assert outcome.case.version == before.version + 1
     else:
         assert outcome.case == before
+
+
+def test_every_line_of_the_table_is_a_fate() -> None:
+    """The good event of each message follows a line in the state that waits for it."""
+    waiting = {
+        "facts": "CHECKING",
+        "offer": "PERMITTED",
+        "certificate": "PREPARED",
+        "inquire": "PREPARED",
+        "cancel": "PREPARED",
+        "refusal": "PERMITTED",
+        "precheck": "OPEN",
+        "permit": "OPEN",
+        "acceptance": "FROZEN",
+        "settled": "RELEASED",
+        "withdrawal": "FROZEN",
+    }
+    for name, state in waiting.items():
+        side = next(step.side for step in STEPS if step.message == name and state in step.states())
+        outcome = decide(case(side, state), told(side, name), MIGRATION, around())
+        assert outcome is not None
+        assert outcome.fate is Fate.TAKEN, name
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -184,7 +207,7 @@ def fate_of(key: tuple[Side, str, str, str], *, is_message: bool) -> Fate | None
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_message_of_an_unknown_case(name: str) -> None:
     """Without a case a message begins one, or waits for its cause; it never raises."""
-    sender = B if name in {"precheck", "permit", "acceptance"} else A
+    sender = B if name in {"precheck", "permit", "acceptance", "withdrawal"} else A
     outcome = decide(None, event(name, sender), MIGRATION, around())
     if name == "precheck":
         assert outcome is not None

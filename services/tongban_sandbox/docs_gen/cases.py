@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from tongban_sandbox.docs_gen.text import code, page, table
+from tongban_sandbox.docs_gen.text import code, page, prose, table
 from tongban_shared.cases import migration
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
@@ -22,8 +22,8 @@ verdict, write that to the register, send that, go there; then it is their move,
 `limit` as a trigger is a passed limit, which the registry sends to itself. A message for which there is
 no line is taken without effect where the two sides' messages may cross (below), waits for its cause, or
 is refused."""
-VERDICTS = """Limits in code are days that stand in the province's file; the others are
-technical and the same everywhere. Sources are codes of [the rules](../rules.md)."""
+VERDICTS = """Limits in code are rules, below; the others are technical and the same everywhere. Sources are
+codes of [the rules](../rules.md)."""
 
 
 def migration_page() -> str:
@@ -38,6 +38,7 @@ def migration_page() -> str:
         blocks += [diagram([step for step in mine if step.next in forward], "TB"), "The ways out:"]
         blocks += [diagram([step for step in mine if step.next not in forward], "LR")]
         blocks += ["All lines:", table(HEAD, map(step_row, mine))]
+    blocks += ["## Limits by rule", _limit_table(kind)]
     blocks += ["## Begins a case", _opening_table(steps)]
     blocks += ["## Overtaken by events", "Taken and receipted, without effect.", _late_table(kind)]
     blocks += ["## What people are shown", _public_table(kind)]
@@ -61,7 +62,7 @@ def step_row(step: Step) -> Sequence[str]:
 
 
 def limit_words(limit: timedelta | str | None) -> str:
-    """Hours up to a week, days from there; the name of a province's setting as it is."""
+    """Hours up to a week, days from there; the name of a rule as it is."""
     if limit is None:
         return ""
     if isinstance(limit, str):
@@ -114,6 +115,11 @@ def _opening_table(steps: Sequence[Step]) -> str:
 
 def _opening(step: Step) -> tuple[str, str]:
     return step.side, step.message
+
+
+def _limit_table(kind: CaseKind) -> str:
+    rows = [(code(name), prose(rule.__doc__)) for name, rule in kind.limits.items()]
+    return table(("limit", "until when"), rows)
 
 
 def _late_table(kind: CaseKind) -> str:

@@ -46,7 +46,7 @@ class Step:
 
     writes: verb of the register or None. sends: a message to the other side, "ledger.…" for the custody ledger.
     limit: how long the next state may last before it becomes a message to oneself; None only when terminal.
-    A limit given as text is a number of days from the province's file (a field of Surroundings).
+    A limit given as text is a rule of the case type (`limits`).
     """
 
     side: Side
@@ -141,6 +141,7 @@ Judge = Callable[[Case, Event, Surroundings], Verdict]
 Amend = Callable[[Case, Event, Surroundings, Verdict], Case]
 Compose = Callable[[Case, Event, Surroundings], tuple[Case, Draft]]
 Opening = Callable[[Event, Surroundings], Case]
+Limit = Callable[[Case, Event, Surroundings], datetime]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
 
@@ -149,7 +150,8 @@ class CaseKind:
     """A case type: its table, and per message the pure rules that the table's columns name.
 
     opens: message → the new case it begins. judges: message → verdict (none: "ok"). amends: message → the case
-    that remembers it. composes: what is sent → the case that remembers it, and the draft.
+    that remembers it. composes: what is sent → the case that remembers it, and the draft. limits: named limits →
+    when they pass.
     late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
     """
 
@@ -159,6 +161,7 @@ class CaseKind:
     judges: Mapping[str, Judge]
     amends: Mapping[str, Amend]
     composes: Mapping[str, Compose]
+    limits: Mapping[str, Limit]
     late: frozenset[tuple[Side, str, str]]
     terminal: frozenset[str]
     public: Mapping[str, str]

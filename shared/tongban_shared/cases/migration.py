@@ -33,8 +33,8 @@ def d(days: int) -> timedelta:
 ASKING = (S.CHECKING, S.REVIEWING, S.PERMITTED, S.CONFIRMING)
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY
 AT_D, AT_O = Waits.DESTINATION, Waits.ORIGIN
-# Days that stand in the province's file.
-PERMIT, CORRECT = "permit_valid_days", "correction_days"
+# Limits that are rules: days of the province's file, the permit's own date, the days on which silence is asked.
+PERMIT, CORRECT, REMIND = "permit", "correction", "reminder"
 
 # fmt: off
 STEPS = (
@@ -86,14 +86,14 @@ STEPS = (
     # M4: the pivot, first at the ledger, then here in one transaction
     Step(O, S.FROZEN,      "acceptance", OK,           None,      "ledger.append", S.RELEASING,   LEDGER,    h(1),   "M4"),
     Step(O, S.RELEASING,   LIMIT,        OK,           None,      "ledger.append", S.RELEASING,   LEDGER,    h(1),   "M4"),
-    Step(O, S.RELEASING,   "appended",   OK,           "release", "certificate",   S.RELEASED,    AT_D,      d(7),   "M4"),
+    Step(O, S.RELEASING,   "appended",   OK,           "release", "certificate",   S.RELEASED,    AT_D,      REMIND, "M4"),
     Step(O, S.RELEASING,   "appended",   "conflict",   None,      None,            S.RELEASING,   LEDGER,    h(24),  "I1"),
     # M5: settled; the origin closes its row at the same instant
     Step(D, S.PREPARED,    "certificate", OK,          "hold",    "settled",       S.COMPLETED,   NOBODY,    None,   "M5"),
     Step(D, S.PREPARED,    "inquire",    OK,           "hold",    "settled",       S.COMPLETED,   NOBODY,    None,   "M-7"),
     Step(D, S.COMPLETED,   "inquire",    OK,           None,      "settled",       S.COMPLETED,   NOBODY,    None,   "M-7"),
     Step(O, S.RELEASED,    "settled",    OK,           "archive", None,            S.CONFIRMED,   NOBODY,    None,   "M5"),
-    Step(O, S.RELEASED,    LIMIT,        OK,           None,      "inquire",       S.RELEASED,    AT_D,      d(7),   "M-7"),
+    Step(O, S.RELEASED,    LIMIT,        OK,           None,      "inquire",       S.RELEASED,    AT_D,      REMIND, "M-7"),
     # MR, MW, MX: the ways back, all before the release
     Step(D, ASKING,        "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),
     Step(D, S.CORRECTION,  "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),
@@ -105,8 +105,11 @@ STEPS = (
     Step(D, S.WITHDRAWING, LIMIT,        OK,           None,      None,            S.WITHDRAWING, AT_O,      h(24),  "S1"),
     Step(O, S.OPEN,        "withdrawal", OK,           None,      "cancel",        S.WITHDRAWN,   NOBODY,    None,   "MX"),
     Step(O, S.FROZEN,      "withdrawal", OK,           "thaw",    "cancel",        S.WITHDRAWN,   NOBODY,    None,   "MX"),
+    Step(O, S.OPEN,        "withdrawal", "lapsed",     None,      "cancel",        S.EXPIRED,     NOBODY,    None,   "M-1"),
+    Step(O, S.FROZEN,      "withdrawal", "lapsed",     "thaw",    "cancel",        S.EXPIRED,     NOBODY,    None,   "M-1"),
     Step(O, S.FROZEN,      LIMIT,        OK,           "thaw",    "cancel",        S.EXPIRED,     NOBODY,    None,   "M-1"),
     Step(O, S.FROZEN,      "block",      OK,           "thaw",    "cancel",        S.VOIDED,      NOBODY,    None,   "MX"),
+    Step(O, NEW,           "withdrawal", "forgotten",  None,      "cancel",        S.WITHDRAWN,   NOBODY,    None,   "MX"),
     Step(O, NEW,           "permit",     "forgotten",  None,      "cancel",        S.VOIDED,      NOBODY,    None,   "MX"),
     Step(O, NEW,           "acceptance", "forgotten",  None,      "cancel",        S.VOIDED,      NOBODY,    None,   "MX"),
     Step(D, S.WITHDRAWING, "cancel",     OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MX"),
@@ -174,6 +177,7 @@ MIGRATION = CaseKind(
     judges=rules.JUDGES,
     amends=memory.AMENDS,
     composes=compose.COMPOSES,
+    limits=rules.LIMITS,
     late=LATE,
     terminal=frozenset(TERMINAL),
     public={str(state): public for state, public in PUBLIC.items()},

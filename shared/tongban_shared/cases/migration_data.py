@@ -61,7 +61,10 @@ class PersonState(Frozen, frozen=True):
 
 
 class MigrationData(Frozen, frozen=True):
-    """The case's own record. `missing` are material kinds still owed; times are aware UTC."""
+    """The case's own record. `missing` are material kinds still owed; times are aware UTC.
+
+    household_no: the one to join; new_household_no: the one that they will be in, theirs alone or joined.
+    """
 
     migration_type: str
     automatic: bool = False
@@ -73,6 +76,7 @@ class MigrationData(Frozen, frozen=True):
     destination_org: str = ""
     address: str = ""
     household_no: str | None = None
+    new_household_no: str = ""
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()
     agreed: tuple[PersonState, ...] = ()

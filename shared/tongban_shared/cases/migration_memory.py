@@ -12,6 +12,8 @@ from tongban_shared.cases.migration_data import MigrationData, PersonRef, Person
 from tongban_shared.ids import Province
 from tongban_shared.registration import Surroundings
 
+HOUSEHOLD_SERIALS = 10**9
+
 
 def remember(case: Case, **changes: object) -> Case:
     """The case with these fields of its record changed."""
@@ -40,10 +42,9 @@ def open_application(event: Event, around: Surroundings) -> Case:
 
 
 def open_mirror(event: Event, around: Surroundings) -> Case:
-    """At the origin: a precheck. A permit or acceptance of a case unknown here begins one only to void it."""
-    refs = tuple(
-        PersonRef(person=p.person, name_check=getattr(p, "name_check", "")) for p in event.body.persons
-    )
+    """At the origin: a precheck. Any other message of a case unknown here begins one only to void it."""
+    named = getattr(event.body, "persons", ())
+    refs = tuple(PersonRef(person=p.person, name_check=getattr(p, "name_check", "")) for p in named)
     data = MigrationData(
         migration_type=getattr(event.body, "migration_type", ""),
         restores=getattr(event.body, "restores", False),
@@ -101,6 +102,8 @@ def after_permit(case: Case, event: Event, around: Surroundings, verdict: Verdic
 
 def after_offer(case: Case, event: Event, _around: Surroundings, verdict: Verdict) -> Case:
     """The digest committed to; an offer that differs is kept for the officer who decides on it."""
+    number = f"{case.data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
+    case = remember(case, new_household_no=case.data.household_no or number)
     if verdict.name == "differs":
         agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)
         return remember(case, digest=event.body.digest, agreed=agreed, offer_proof=event.proof)
@@ -150,6 +153,7 @@ OPENS: Mapping[str, Opening] = {
     "precheck": open_mirror,
     "permit": open_mirror,
     "acceptance": open_mirror,
+    "withdrawal": open_mirror,
 }
 
 AMENDS: Mapping[str, Amend] = {

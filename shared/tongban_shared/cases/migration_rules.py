@@ -5,13 +5,13 @@ Every function gets the case before the event, the event, and the surroundings t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
-from tongban_shared.cases.kind import OK, Case, Event, Judge, Verdict
+from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
 from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef, S
 from tongban_shared.messages.migration import PersonFacts, PersonStatus
 from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
@@ -26,6 +26,7 @@ REFUSAL_BY_STATUS = {
     "IN_TRANSFER": "IN_TRANSFER",
 }
 RETRY_AFTER_DAYS = 1
+REMINDER_DAYS = (7, 15, 25)
 # States whose limit is the permit's validity.
 LAPSING = frozenset({S.OPEN, S.FROZEN, S.PERMITTED})
 
@@ -117,12 +118,13 @@ def minors_left_alone(case: Case, around: Surroundings) -> bool:
     for member in staying_members(case, around):
         by_home.setdefault(member.household_id, []).append(member)
     today = around.now.date()
-    return any(not any(_stays_as_adult(m, today) for m in members) for members in by_home.values())
+    return any(_only_minors_stay(members, today) for members in by_home.values())
 
 
-def _stays_as_adult(member: Person, today: date) -> bool:
-    """An adult who is not about to leave in another case."""
-    return member.state is Registration.HELD and not member.is_minor(today)
+def _only_minors_stay(members: Sequence[Person], today: date) -> bool:
+    """A minor stays, and no adult who is not about to leave in another case."""
+    adults = [m for m in members if m.state is Registration.HELD and not m.is_minor(today)]
+    return not adults and any(m.is_minor(today) for m in members)
 
 
 # --- judges: the verdict column --------------------------------------------------------------------------------
@@ -244,6 +246,14 @@ def _known_epoch(person: str, wanted: Mapping[str, int], around: Surroundings) -
     return wanted.get(person, here.epoch if here is not None else 0)
 
 
+def judge_withdrawal(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The destination's reason: the applicant's or an officer's word, or the permit's lapse."""
+    if case.state == "NEW":
+        return Verdict("forgotten")
+    lapsed = event.body.reason == "PERMIT_EXPIRED"
+    return Verdict("lapsed", "PERMIT_EXPIRED") if lapsed else Verdict()
+
+
 def judge_cancel(case: Case, event: Event, _around: Surroundings) -> Verdict:
     """By the origin's reason: as asked, lapsed, or void. An officer's own refusal stays one."""
     reason: str = event.body.reason
@@ -302,6 +312,32 @@ def _refusal_of(facts: Iterable[PersonFacts]) -> str | None:
     return next((REFUSAL_BY_STATUS[fact.status] for fact in facts if fact.status != "OK"), None)
 
 
+# --- limits that are rules
+
+
+def permit_limit(case: Case, event: Event, around: Surroundings) -> datetime:
+    """As long as the permit is valid; the days of the province's file until one is given."""
+    return case.data.permit_until or event.at + timedelta(days=around.permit_valid_days)
+
+
+def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:
+    """Calendar days of the province's file."""
+    return event.at + timedelta(days=around.correction_days)
+
+
+def reminder_limit(case: Case, event: Event, _around: Surroundings) -> datetime:
+    """A silent destination is asked at day 7, 15 and 25 after the release, then daily (M-7)."""
+    released = case.data.released_at or event.at
+    days = (event.at - released).days
+    return released + timedelta(days=next((day for day in REMINDER_DAYS if day > days), days + 1))
+
+
+LIMITS: Mapping[str, Limit] = {
+    "permit": permit_limit,
+    "correction": correction_limit,
+    "reminder": reminder_limit,
+}
+
 JUDGES: Mapping[str, Judge] = {
     "apply": judge_application,
     "located": judge_located,
@@ -315,6 +351,7 @@ JUDGES: Mapping[str, Judge] = {
     "cancel": judge_cancel,
     "limit": judge_limit,
     "withdraw": judge_withdraw,
+    "withdrawal": judge_withdrawal,
     "decision": judge_decision,
     "materials": judge_materials,
     "appended": judge_appended,
