@@ -39,7 +39,6 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     connect_timeout_s: float = 1.0
     read_timeout_s: float = 35.0
-    write_timeout_s: float = 5.0
     pool_timeout_s: float = 1.0
     pool_connections_max: int = 64
     pool_keepalive_connections_max: int = 16
@@ -53,7 +52,6 @@ class Breaking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failures_to_open: int = 5
     open_s: float = 2.0
     open_max_s: float = 30.0
-    probes_half_open: int = 1
 
 
 class Addresses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

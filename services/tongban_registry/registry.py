@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from tongban_shared.keys import load_directory, load_secrets, load_signer
 from tongban_shared.storage.migrate import upgrade
 from tongban_shared.web.health import add_health_routes
 from tongban_shared.web.install import install, new_app
-from tongban_shared.wire import Opener
+from tongban_shared.wire import Opener, Roots
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -48,6 +49,12 @@ POLL_RECORDS_MAX = 200
 POLL_TIMEOUT_S = 1.0
 POLL_RETRY_S = 1.0
 FINISH_S = 5.0
+
+
+@cache
+def _verified_roots(_keys: Path) -> Roots:
+    """One memory of verified roots for all provinces of this process that read the same key list."""
+    return OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ class Registry:
         office = Office(
             profile=profile,
             signer=load_signer(around.keys, profile.code),
-            opener=Opener(profile.code, load_directory(around.keys)),
+            opener=Opener(profile.code, load_directory(around.keys), _verified_roots(around.keys)),
             secrets=load_secrets(around.keys),
             catalogue=load_catalogue(),
             clock=around.clock,

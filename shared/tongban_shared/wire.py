@@ -112,13 +112,19 @@ def cut(header: Header, leaf: Leaf) -> str:
     return _b64(next(pack(header, (leaf,))))
 
 
-class Opener:
-    """Opens parcels for one receiver; a remembered root makes a batch cost one verification."""
+Roots = OrderedDict[Header, bytes]
 
-    def __init__(self, receiver: str, verifier: Verifier) -> None:
+
+class Opener:
+    """Opens parcels for one receiver; a remembered root makes a batch cost one verification.
+
+    roots: verified roots, shared by all receivers of one process that use the same key list.
+    """
+
+    def __init__(self, receiver: str, verifier: Verifier, roots: Roots | None = None) -> None:
         self._receiver = receiver
         self._verifier = verifier
-        self._roots: OrderedDict[Header, bytes] = OrderedDict()
+        self._roots: Roots = OrderedDict() if roots is None else roots
 
     def open(self, data: bytes) -> Iterator[Opened | Refused]:
         """Yield each message of a parcel, decoded and verified, or refused with its reason."""
