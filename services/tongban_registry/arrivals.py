@@ -16,7 +16,7 @@ from tongban_shared.cases.kind import Event
 from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Receipt, Returned
-from tongban_shared.messages.migration import Inquire, Offer
+from tongban_shared.messages.migration import Certificate, Inquire, Offer
 from tongban_shared.ports import Family, Position
 from tongban_shared.wire import Opened, Refused
 
@@ -148,6 +148,9 @@ def _unfold(office: Office, event: Event, wire_type: str) -> Event:
         return replace(event, bundle=unseal_offer(office, event))
     if wire_type == Inquire.name:
         enclosed = office.opener.open_proof(event.body.certificate)
+        of = enclosed.message.envelope
+        if (of.type, of.sender, of.case_id) != (Certificate.name, event.sender, event.case_id):
+            raise WireError("BAD_BODY")
         return replace(event, body=enclosed.message.body, opened=enclosed)
     return event
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Message ids of receipts are not stored: a lost receipt is made anew when the message comes again.
 RECEIPT_SEQUENCE = 0
+# No message that is kept has this incarnation, so that a receipt's id is never another message's.
+RECEIPT_INCARNATION = 0
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -89,9 +91,9 @@ def receipt_messages(
     """One receipt per sender, not kept: it rides in the unit's parcel."""
     for sender, receipt in receipts.items():
         body = Receipt(taken=tuple(receipt.taken), returned=tuple(receipt.returned))
-        incarnation, number = unit.split(".")
+        _, number = unit.split(".")
         envelope = Envelope(
-            id=f"{office.province}-{sender}-{incarnation}-{number}",
+            id=f"{office.province}-{sender}-{RECEIPT_INCARNATION}-{number}",
             type=body.name,
             body_v=body.v,
             sender=office.province,

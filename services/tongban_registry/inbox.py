@@ -24,6 +24,7 @@ from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
 from tongban_shared.decide import Fate
 from tongban_shared.errors import StoreDownError
+from tongban_shared.messages.common import Returned
 
 if TYPE_CHECKING:
     from tongban_registry.monitor import Meters
@@ -197,8 +198,12 @@ class Hall:
 
     def _answer(self, unit: Unit, command: Command, loaded: Loaded) -> Reply:
         """One command; a failure is its own reply and nobody else's."""
+        before = unit.case(command.case_id or "")
         try:
-            return take_command(unit, command, loaded.replies)
+            reply = take_command(unit, command, loaded.replies)
+            if before is not None and unit.case(before.id) is not before:
+                self._decide_all(unit, unit.parked_of(before.id))
+            return reply  # noqa: TRY300  # what follows a command belongs to its own try
         except Exception as error:  # noqa: BLE001  # this door: one failing command stops itself alone
             log.error("command failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400
             return Reply(code="INTERNAL")
@@ -214,6 +219,7 @@ class Hall:
                 batch.receipt(envelope.sender).taken.append(envelope.id)
             else:
                 unit.quarantine("ID_REUSED", envelope.sender, envelope.id, taken.opened.proof)
+                batch.receipt(envelope.sender).returned.append(Returned(id=envelope.id, code="ID_REUSED"))
             return
         loaded.seen[envelope.id] = digest
         unit.changes.inbox.append((envelope.id, digest, envelope.case_id, to_us(unit.now)))
@@ -221,7 +227,11 @@ class Hall:
         arrival = arrival_of(unit, taken.opened)
         if arrival is None:
             return
-        waiting = deque([arrival])
+        self._decide_all(unit, [arrival])
+
+    def _decide_all(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
+        """Decide messages, and after each that moves its case those that waited for it."""
+        waiting = deque(arrivals)
         while waiting:
             current = waiting.popleft()
             if self._decide_one(unit, current) is Fate.TAKEN:

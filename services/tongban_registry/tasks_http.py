@@ -19,7 +19,7 @@ from tongban_registry.paging import JSON, Limit, listed, place_in
 from tongban_registry.storage.report_sql import Found, Moment, Wanted
 from tongban_registry.storage.reports import Claim
 from tongban_registry.storage.rows import from_us, from_us_or_none
-from tongban_registry.views import ACTIONS, PROMISED_DAYS, local
+from tongban_registry.views import ACTIONS, local
 from tongban_shared.cases.kind import Waits
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import case_id as checked_case_id, org_code, province as checked_province
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tongban_registry.office import Office
     from tongban_registry.storage.reports import Reports
 
+# Five working days, the promise of the catalogue, are a week of the calendar.
+OVERDUE_AFTER_DAYS = 7
 LEASE = timedelta(minutes=30)
 LIMIT = 50
 Who = Annotated[str, StringConstraints(min_length=1, max_length=40)]
@@ -75,7 +77,7 @@ class Desk:
     def moment(self) -> Moment:
         """Now, with what is overdue by now."""
         now = self.office.clock.now()
-        return Moment(now, now - timedelta(days=PROMISED_DAYS))
+        return Moment(now, now - timedelta(days=OVERDUE_AFTER_DAYS))
 
     def wanted(self, province: str | None, org: str | None) -> Wanted:
         """Tasks of an office; the county bureau, which decides, sees all. Raises BadInputError."""

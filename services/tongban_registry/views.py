@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tongban_registry.office import BEIJING, KINDS
 from tongban_registry.storage.rows import from_us
 from tongban_shared.cases.kind import Case, Side, Waits
+from tongban_shared.catalogue import load_catalogue
 from tongban_shared.web.problems import refusal_record
+from tongban_shared.working_days import deadline
 
 if TYPE_CHECKING:
     from tongban_shared.provinces import ProvinceProfile
@@ -21,7 +23,6 @@ ACTIONS = {
     Waits.APPLICANT: "the applicant hands in what was asked for",
     Waits.LEDGER: "the custody ledger answers",
 }
-PROMISED_DAYS, STATUTORY_DAYS = 5, 20
 
 
 def local(moment: datetime | None) -> str | None:
@@ -42,10 +43,7 @@ def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvincePr
         "origin_province": case.origin,
         "destination_province": case.destination,
         "submitted_at": local(case.opened_at),
-        "deadlines": {
-            "promised_at": local(case.opened_at + timedelta(days=PROMISED_DAYS)),
-            "statutory_at": local(case.opened_at + timedelta(days=STATUTORY_DAYS)),
-        },
+        "deadlines": _deadlines(case, profile),
         "waiting_for": waiting_for(case),
         "missing_materials": list(data.missing),
         "documents": _documents(case),
@@ -74,6 +72,16 @@ def waiting_for(case: Case) -> dict[str, Any] | None:
         "action": ACTIONS[case.waits],
         "until": local(case.due_at),
     }
+
+
+def _deadlines(case: Case, profile: ProvinceProfile) -> dict[str, Any]:
+    """Promised and statutory, in working days of the handling province; the origin's mirror has no item."""
+    if not case.item:
+        return {"promised_at": None, "statutory_at": None, "provisional": True}
+    limit = load_catalogue().item(case.item).time_limit
+    promised = deadline(case.opened_at, limit.promised_working_days, profile.calendar)
+    statutory = deadline(case.opened_at, limit.statutory_working_days, profile.calendar)
+    return {"promised_at": local(promised), "statutory_at": local(statutory), "provisional": True}
 
 
 def _documents(case: Case) -> list[dict[str, str]]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Hashable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -219,11 +219,16 @@ class _File(BaseModel):
     item: dict[Annotated[str, Field(pattern=r"^[0-9]{4}$")], dict[str, Any]]
 
 
+@cache
+def _adapter(shape: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", shape))
+
+
 def strict_table(shape: type[T], table: Mapping[str, Any], where: str) -> T:
     """Read a TOML table as `shape`: every key known, every type exact. Raises CatalogueError with the key."""
     try:
         # By way of JSON, where strict mode takes arrays for tuples and text for enums, as TOML has no others.
-        return TypeAdapter(shape).validate_json(json.dumps(table, default=str))
+        return cast("T", _adapter(cast("Hashable", shape)).validate_json(json.dumps(table, default=str)))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -224,7 +224,11 @@ def _b64(raw: bytes) -> str:
 
 
 def _unb64(text: str) -> bytes:
+    """Only the one canonical base64 text of some bytes. Raises WireError(BAD_FRAME)."""
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise WireError("BAD_FRAME") from error
+    if _b64(raw) != text:
+        raise WireError("BAD_FRAME")
+    return raw

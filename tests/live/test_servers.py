@@ -21,18 +21,21 @@ from tongban_sandbox.servers import KafkaServer, PostgresServer, ServerFailedErr
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 JARS = Path(__file__).parents[2] / "var" / "kafka-jars"
 # A program that starts both servers, prints their process ids and waits to be killed.
+POLL_S = 0.05
 CHILD = """
 import asyncio, sys
 from pathlib import Path
 from tongban_sandbox.servers import KafkaServer, PostgresServer
 
 async def main():
-    async with PostgresServer(Path(sys.argv[1])) as postgres, KafkaServer(Path(sys.argv[2]), jars=Path(sys.argv[3])) as kafka:
+    postgres = PostgresServer(Path(sys.argv[1]))
+    kafka = KafkaServer(Path(sys.argv[2]), jars=Path(sys.argv[3]))
+    async with postgres, kafka:
         print(postgres.pid, kafka.pid, flush=True)
         await asyncio.sleep(60)
 
 asyncio.run(main())
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture
@@ -196,4 +199,4 @@ async def wait_until_gone(pids: set[int], limit_s: float) -> None:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
             pytest.fail(f"still running after {limit_s} s: {left}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(POLL_S)

@@ -70,7 +70,8 @@ async def test_last_contact_outlives_a_restart(country: Country) -> None:
     """The newest message of each peer is known before and after a crash."""
     await country.move(country.person(A), B)
     before = (await ok(country, B, OVERVIEW))["last_contact"]
-    await country.restart(B)
+    await country.crash(B)
+    await country.start(B)
     assert list(before) == [A]
     assert (await ok(country, B, OVERVIEW))["last_contact"] == before
 
@@ -219,7 +220,8 @@ async def test_a_pause_outlives_a_restart_and_ends_by_hand(country: Country) -> 
     """Only an operator ends it; the paths of the gateway do the same."""
     paused = await ok(country, B, f"/v1/ops/provinces/{B}/pause", WHY)
     assert (paused["paused"], paused["actor"]) == (True, "operator-1")
-    await country.restart(B)
+    await country.crash(B)
+    await country.start(B)
     assert (await ok(country, B, OVERVIEW))["state"] == "PAUSED"
     assert (await ok(country, B, f"/v1/ops/provinces/{B}/resume", {}))["paused"] is False
     await country.apply(country.person(A), B)

@@ -19,6 +19,7 @@ from tongban_shared.ports import Position
 
 PATIENCE_S = 15.0
 LOOK_AGAIN_S = 0.5
+BREATH_S = 0.001
 SLEEPERS_EACH = 2  # timers and relay: both sleep when there is nothing to do
 
 
@@ -149,7 +150,7 @@ class Country(Processes):
                 while quiet < 2:
                     while not self._at_rest():
                         self._all_alive()
-                        await asyncio.sleep(0.001)
+                        await asyncio.sleep(BREATH_S)
                     before = self._pulse()
                     for registry in self.running():
                         await registry.hall.ask(Command("pass"))

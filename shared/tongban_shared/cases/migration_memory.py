@@ -143,6 +143,11 @@ def after_withdraw(case: Case, _event: Event, _around: Surroundings, _verdict: V
     return remember(case, reason="WITHDRAWN")
 
 
+def after_limit(case: Case, _event: Event, _around: Surroundings, verdict: Verdict) -> Case:
+    """Why a passed limit ended it; a limit that only calls a person changes nothing."""
+    return case if verdict.code is None else remember(case, reason=verdict.code)
+
+
 def after_end(case: Case, _event: Event, _around: Surroundings, verdict: Verdict) -> Case:
     """Why it ended."""
     return remember(case, reason=verdict.code or "WITHDRAWN")
@@ -170,6 +175,6 @@ AMENDS: Mapping[str, Amend] = {
     "withdraw": after_withdraw,
     "cancel": after_end,
     "refusal": after_end,
-    "limit": after_end,
+    "limit": after_limit,
     "block": after_end,
 }

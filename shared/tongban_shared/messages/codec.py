@@ -125,7 +125,7 @@ def message_id_of(raw: bytes) -> str | None:
         found = msgspec.json.decode(raw)["envelope"]["id"]
     except (*BROKEN, KeyError, TypeError):
         return None
-    return found if isinstance(found, str) and re.match(MESSAGE_ID, found) else None
+    return found if isinstance(found, str) and re.fullmatch(MESSAGE_ID, found) else None
 
 
 def decode_body(envelope: Envelope, raw: bytes | msgspec.Raw) -> Body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tongban_shared.messages.types import (
     CaseNumber,
@@ -24,6 +24,14 @@ class Contract(BaseModel):
     """Closed (an unknown field is refused), frozen, strict."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @field_validator("v", mode="before", check_fields=False)
+    @classmethod
+    def _a_number(cls, value: object) -> object:
+        """True and 1.0 equal 1, but are no versions."""
+        if type(value) is not int:
+            raise ValueError("want a number")  # noqa: TRY004  # pydantic takes only this one for a refusal
+        return value
 
 
 class Body(Contract):
