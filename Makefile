@@ -35,13 +35,15 @@ live: $(DEV) ## as run, on a real Apache Kafka and a real PostgreSQL
 
 # --- proof
 
-.PHONY: test quick stories simulate bench
+.PHONY: test quick stories model simulate bench
 test: $(DEV) ## every test; PYTEST_ARGS="-k name -x" narrows it
 	$(BIN)/pytest $(PYTEST_ARGS)
 quick: $(DEV) ## every test that needs no Kafka and no PostgreSQL
 	$(BIN)/pytest -m "not live" $(PYTEST_ARGS)
 stories: $(DEV) ## one file for each kind of case, read like a story
 	$(BIN)/pytest tests/stories $(PYTEST_ARGS)
+model: $(RUN) ## every order of messages and faults, searched through the product's own steps
+	$(BIN)/tongban model
 simulate: $(DEV) ## hostile wire, virtual clock; SEED=n replays one run
 	TONGBAN_SEED=$(SEED) $(BIN)/pytest tests/simulation $(PYTEST_ARGS)
 bench: $(DEV) ## cases per second and latencies, measured on this machine

@@ -27,6 +27,7 @@ PARTS = {
     "topics": ("tongban_sandbox.commands_topics", "topics_app"),
     "docs": ("tongban_sandbox.commands_docs", "docs"),
     "bench": ("tongban_sandbox.bench.command", "bench"),
+    "model": ("tongban_sandbox.model.command", "model"),
 }
 # The part reads its own options, --help too.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -163,6 +164,12 @@ def docs(context: typer.Context) -> None:
 def bench(context: typer.Context) -> None:
     """Measure cases a second and latencies on this machine."""
     _forward("bench", context.args)
+
+
+@app.command(context_settings=FORWARDED)
+def model(context: typer.Context) -> None:
+    """Search every order of messages and faults through the product's own steps."""
+    _forward("model", context.args)
 
 
 def _forward(name: str, arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -189,20 +189,27 @@ def processes_of(server: PostgresServer) -> list[int]:
     return [server.pid, *map(int, children.split())]
 
 
+@contextlib.contextmanager
+def frozen(server: PostgresServer) -> Iterator[None]:
+    """All processes of a server stand still meanwhile."""
+    everyone = processes_of(server)
+    for process in everyone:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in everyone:
+            os.kill(process, signal.SIGCONT)
+
+
 @pytest.mark.live
 async def test_a_frozen_server_is_down_within_a_second(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
     """It keeps its connections and says nothing: found by our limit, also on a connection that was good."""
     engine = await open_engine(postgres_url)
-    everyone = processes_of(postgres_server)
-    for process in everyone:
-        os.kill(process, signal.SIGSTOP)
-    try:
+    with frozen(postgres_server):
         await within_a_second(lambda: add(engine, "a"))
-    finally:
-        for process in everyone:
-            os.kill(process, signal.SIGCONT)
     async with read(engine) as tx:
         await tx.execute(text("SELECT 1"))
     await engine.dispose()

@@ -24,18 +24,21 @@ AT = {"precheck": A, "permit": A, "offer": B, "certificate": B, "settled": A}
 
 
 class Counted:
-    """Counts the statements that a registry's database gets."""
+    """Counts what a registry's database gets: through the writer's own connection, and through SQLAlchemy."""
 
     def __init__(self, registry: Registry) -> None:
         self._engine = registry.store.engine.sync_engine
+        self._writer = registry.store.writer
         self.statements: list[str] = []
 
     def __enter__(self) -> list[str]:
         event.listen(self._engine, "before_cursor_execute", self._note)
+        self._writer.on_statement.append(self.statements.append)
         return self.statements
 
     def __exit__(self, *_: object) -> None:
         event.remove(self._engine, "before_cursor_execute", self._note)
+        self._writer.on_statement.clear()
 
     def _note(self, *given: Any) -> None:  # noqa: ANN401  # SQLAlchemy's own signature
         self.statements.append(str(given[2]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.registration import Household, Person, Registration
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from collections.abc import Iterable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,7 +76,7 @@ def person_row(person: Person) -> tuple[object, ...]:
     )
 
 
-def person_of(row: Row[Any], record: str = "", proof: str = "") -> Person:
+def person_of(row: Iterable[Any], record: str = "", proof: str = "") -> Person:
     """A person from its row; record and proof stand in tables of their own."""
     (
         key,
@@ -143,7 +143,7 @@ def case_row(case: Case) -> tuple[object, ...]:
     )
 
 
-def case_of(row: Row[Any]) -> Case:
+def case_of(row: Iterable[Any]) -> Case:
     """A case from its row."""
     number, kind, side, state, version, item, origin, destination, persons, data, *rest = row
     waits, refusal, retry_at, opened_at, due_at, closed_at = rest
@@ -179,6 +179,16 @@ class Waiting:
     path: str
     raw: str
     tries: int
+
+
+class ParkedRow(NamedTuple):
+    """A message that waits for its cause, in the order of the table's columns."""
+
+    message_id: str
+    case_id: str
+    parcel: str
+    tries: int
+    at: int
 
 
 class StoredReply(msgspec.Struct, frozen=True):

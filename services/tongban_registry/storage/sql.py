@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, Integer, Text, delete, select, update
+from sqlalchemy import BigInteger, Integer, Text, delete, or_, select, update
 
 from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import (
     Changes,
+    ParkedRow,
     StoredReply,
     case_of,
     case_row,
@@ -21,12 +22,11 @@ from tongban_shared.errors import StoreDownError
 from tongban_shared.storage.rowset import RowSet, insert_all, insert_new, rowset, upsert
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-    from sqlalchemy.ext.asyncio import AsyncConnection
-    from sqlalchemy.sql.base import Executable
+    from sqlalchemy import Executable, Table
 
     from tongban_shared.cases.kind import Case
     from tongban_shared.registration import Person
+    from tongban_shared.storage.lines import Line
 
 
 def _rows_like(table: Table, without: Sequence[str] = (), plus: Mapping[str, Any] | None = None) -> RowSet:
@@ -53,12 +53,12 @@ MEMBERS_BY_HOUSEHOLD = (
     .where(
         t.PERSON.c.household_id == KEYS.c.key,
         t.HOUSEHOLD.c.kind == "FAMILY",
-        t.PERSON.c.state.in_(("HELD", "FROZEN")),
+        or_(t.PERSON.c.state == "HELD", t.PERSON.c.state == "FROZEN"),
     )
 )
 PARKED_BY_CASE = select(t.PARKED).where(t.PARKED.c.case_id == KEYS.c.key)
 REPLIES_BY_KEY = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == KEYS.c.key)
-APPLICATIONS = select(t.APPLICANT).where(t.APPLICANT.c.person == KEYS.c.key)
+APPLICATIONS = select(t.APPLICANT.c.person, t.APPLICANT.c.case_id).where(t.APPLICANT.c.person == KEYS.c.key)
 
 INBOX = _rows_like(t.INBOX)
 CASES = _rows_like(t.CASES)
@@ -138,13 +138,12 @@ _INSERTS = (
 class UnitOfWork:
     """One transaction's reads and writes. Made by RegistryStore.unit()."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, line: Line) -> None:
+        self._line = line
 
     async def seen(self, message_ids: Iterable[str]) -> dict[str, str]:
         """Digests of the messages taken before, by id."""
-        rows = await self._by_key(SEEN, message_ids)
-        return {row.message_id: row.digest for row in rows}
+        return {row[0]: row[1] for row in await self._by_key(SEEN, message_ids)}
 
     async def cases(self, case_ids: Iterable[str]) -> dict[str, Case]:
         """Cases by id."""
@@ -170,18 +169,18 @@ class UnitOfWork:
             found.setdefault(person.household_id, []).append(person)
         return found
 
-    async def parked(self, case_ids: Iterable[str]) -> Sequence[Any]:
+    async def parked(self, case_ids: Iterable[str]) -> Sequence[ParkedRow]:
         """Messages waiting for their cause, of these cases."""
-        return await self._by_key(PARKED_BY_CASE, case_ids)
+        return [ParkedRow(*row) for row in await self._by_key(PARKED_BY_CASE, case_ids)]
 
     async def replies(self, keys: Iterable[str]) -> dict[str, StoredReply]:
         """Stored replies by idempotency key."""
         rows = await self._by_key(REPLIES_BY_KEY, keys)
-        return {row.key: StoredReply(row.digest, row.status, row.reply, row.case_id) for row in rows}
+        return {row[0]: StoredReply(*row[1:5]) for row in map(tuple, rows)}
 
     async def applications(self, persons: Iterable[str]) -> dict[str, str]:
         """The open application of each person that has one here."""
-        return {row.person: row.case_id for row in await self._by_key(APPLICATIONS, persons)}
+        return dict(await self._by_key(APPLICATIONS, persons))
 
     async def write(self, changes: Changes) -> None:
         """Write a unit's changes, one statement a table. Raises StoreDownError: another writer was faster."""
@@ -212,7 +211,7 @@ class UnitOfWork:
         wanted = [(key,) for key in sorted(set(keys))]
         if not wanted:
             return ()
-        return (await self._connection.execute(statement, KEYS.bind(wanted))).all()
+        return await self._line.fetch(statement, KEYS.bind(wanted))
 
     async def _all(
         self,
@@ -224,8 +223,8 @@ class UnitOfWork:
     ) -> None:
         if not values:
             return
-        result = await self._connection.execute(statement, rows.bind(values))
-        if exactly is not None and result.rowcount != exactly:
+        count = await self._line.change(statement, rows.bind(values))
+        if exactly is not None and count != exactly:
             raise StoreDownError("another writer changed the same rows; the unit of work is tried again")
 
 

@@ -33,6 +33,7 @@ from tongban_registry.storage.sql import (
 from tongban_shared.ports import Family, Position
 from tongban_shared.storage.engine import open_engine, read, write
 from tongban_shared.storage.rowset import rowset
+from tongban_shared.storage.writer import Writer
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -61,6 +62,7 @@ class RegistryStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self.writer = Writer(engine)
 
     @classmethod
     async def open(cls, url: str) -> RegistryStore:
@@ -69,13 +71,14 @@ class RegistryStore:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.writer.close()
         await self.engine.dispose()
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[UnitOfWork]:
         """One transaction; commits when the block ends, or nothing happened."""
-        async with write(self.engine) as connection:
-            yield UnitOfWork(connection)
+        async with self.writer.unit() as line:
+            yield UnitOfWork(line)
 
     async def counters(self) -> Counters:
         """Where this registry's numbers stand."""

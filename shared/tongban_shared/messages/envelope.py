@@ -30,7 +30,7 @@ class Contract(BaseModel):
     def _a_number(cls, value: object) -> object:
         """True and 1.0 equal 1, but are no versions."""
         if type(value) is not int:
-            raise ValueError("want a number")  # noqa: TRY004  # pydantic takes only this one for a refusal
+            raise ValueError("want a number")  # pydantic takes only this one for a refusal
         return value
 
 

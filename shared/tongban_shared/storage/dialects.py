@@ -126,7 +126,9 @@ def _postgres(url: URL, limit_ms: int) -> AsyncEngine:
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": COMMAND_TIMEOUT_S * limit_ms / STATEMENT_TIMEOUT_MS,
-            "prepared_statement_cache_size": STATEMENT_CACHE_SIZE,
+            "prepared_statement_cache_size": STATEMENT_CACHE_SIZE,  # SQLAlchemy's; asyncpg's own are next
+            "statement_cache_size": STATEMENT_CACHE_SIZE,
+            "max_cached_statement_lifetime": 0,  # the statements are few and stay the same
             "server_settings": settings,
         },
     )

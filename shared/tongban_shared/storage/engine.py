@@ -59,8 +59,8 @@ async def write(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     SQLite has one writer: those of this process queue here, so that they don't wait inside the database,
     and the write lock is taken at the start, since a reader that becomes a writer late is refused at once.
     """
-    if _is_sqlite(engine):
-        async with _turns.setdefault(engine, asyncio.Lock()), _transaction(engine, IMMEDIATE) as tx:
+    if is_sqlite(engine):
+        async with turn_of(engine), _transaction(engine, IMMEDIATE) as tx:
             yield tx
     else:
         async with _transaction(engine, {}) as tx:
@@ -70,11 +70,17 @@ async def write(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 @asynccontextmanager
 async def read(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that sees one snapshot and writes nothing. Raises StoreDownError."""
-    async with _transaction(engine, DEFERRED if _is_sqlite(engine) else SNAPSHOT) as tx:
+    async with _transaction(engine, DEFERRED if is_sqlite(engine) else SNAPSHOT) as tx:
         yield tx
 
 
-def _is_sqlite(engine: AsyncEngine) -> bool:
+def turn_of(engine: AsyncEngine) -> asyncio.Lock:
+    """The lock that writers of one SQLite file hold, so that they queue outside of the database."""
+    return _turns.setdefault(engine, asyncio.Lock())
+
+
+def is_sqlite(engine: AsyncEngine) -> bool:
+    """Tell the two databases apart."""
     return engine.dialect.name == "sqlite"
 
 
@@ -98,14 +104,14 @@ async def _transaction(engine: AsyncEngine, options: Mapping[str, Any]) -> Async
         yield connection
     except FAILURES as error:
         if not is_away(error):
-            await _settle(_release(connection))
+            await settle(_release(connection))
             raise
-        await _settle(_drop(connection))
+        await settle(drop(connection))
         raise store_down(error) from error
     except BaseException:
-        await _settle(_release(connection))
+        await settle(_release(connection))
         raise
-    await _settle(_commit(connection))
+    await settle(_commit(connection))
 
 
 async def _acquire(engine: AsyncEngine, options: Mapping[str, Any]) -> AsyncConnection:
@@ -128,10 +134,10 @@ async def _begin(engine: AsyncEngine, options: Mapping[str, Any], limit_s: float
     try:
         _ = await connection.execution_options(**options)
         _ = await connection.begin()
-        if not _is_sqlite(engine):
+        if not is_sqlite(engine):
             await _probe(connection, limit_s)
     except BaseException:
-        await _settle(_drop(connection))
+        await settle(drop(connection))
         raise
     return connection
 
@@ -154,7 +160,7 @@ async def _commit(connection: AsyncConnection) -> None:
     try:
         await connection.commit()
     except FAILURES as error:
-        await _drop(connection)
+        await drop(connection)
         if is_away(error):
             raise store_down(error) from error
         raise
@@ -166,10 +172,10 @@ async def _release(connection: AsyncConnection) -> None:
     try:
         await connection.close()
     except FAILURES:
-        await _drop(connection)
+        await drop(connection)
 
 
-async def _drop(connection: AsyncConnection) -> None:
+async def drop(connection: AsyncConnection) -> None:
     """Throw the connection away without a rollback or a farewell: either would only wait once more."""
     if not connection.closed:
         if connection.dialect.name != "sqlite" and not connection.invalidated:
@@ -180,7 +186,7 @@ async def _drop(connection: AsyncConnection) -> None:
         await connection.close()
 
 
-async def _settle(work: Coroutine[Any, Any, None]) -> None:
+async def settle(work: Coroutine[Any, Any, None]) -> None:
     """Finish `work` even when the caller is cancelled meanwhile, else its connection would be lost."""
     task = asyncio.create_task(work)
     _settling.add(task)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from asyncpg.exceptions import InterfaceError, PostgresError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from asyncpg.exceptions import IntegrityConstraintViolationError, InterfaceError, PostgresError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from tongban_shared.errors import StoreDownError
 
@@ -55,9 +55,21 @@ def redact(context: ExceptionContext) -> None:
     """
     if context.sqlalchemy_exception is None:
         return  # not the database's words: a cancellation, a timeout
-    error: BaseException | None = context.original_exception
     words = _words(context.original_exception.__cause__ or context.original_exception)
     context.sqlalchemy_exception.args = (words,)
+    _say(context.original_exception, words)
+
+
+def translated(error: Exception, text: str, *, gone: bool) -> DBAPIError:
+    """SQLAlchemy's error for a bare one of a driver, without values. gone: the connection is lost."""
+    if not isinstance(error, sqlite3.Error):  # its words hold no values
+        _say(error, _words(error))
+    broken = isinstance(error, (sqlite3.IntegrityError, IntegrityConstraintViolationError))
+    kind = IntegrityError if broken else DBAPIError
+    return kind(text, None, error, hide_parameters=True, connection_invalidated=gone)
+
+
+def _say(error: BaseException | None, words: str) -> None:
     while error is not None:
         error.args = (words,)
         if isinstance(error, PostgresError):
