@@ -35,7 +35,8 @@ Verb = Callable[[Case, Event, Surroundings], Writing]
 
 def freeze(case: Case, _event: Event, around: Surroundings) -> Writing:
     """HELD → FROZEN: still fully served here; a second transfer is refused (M2)."""
-    return _set(case, around, state=Registration.FROZEN, case_id=case.id)
+    frozen = (around.people[key] for key in case.persons)
+    return Writing(persons=[replace(p, state=Registration.FROZEN, case_id=case.id) for p in frozen])
 
 
 def thaw(case: Case, _event: Event, around: Surroundings) -> Writing:
@@ -116,6 +117,8 @@ def hold(case: Case, event: Event, around: Surroundings) -> Writing:
     data = case.data
     joined = data.household_no is not None
     movers = _moving(case, around)
+    if len(movers) != len(case.persons):
+        raise LookupError("a certificate for persons who are not prepared here")
     head = None if joined else _new_head(movers, around).key
     digest = certificate_digest(event.body)
     writing = Writing()
@@ -159,8 +162,9 @@ def _set(case: Case, around: Surroundings, **changes: Any) -> Writing:  # noqa: 
 
 
 def _moving(case: Case, around: Surroundings) -> list[Person]:
-    """The persons of the case, in its order."""
-    return [around.people[key] for key in case.persons]
+    """The persons whose rows are this case's; a row that a later case has taken is left alone."""
+    people = [around.people[key] for key in case.persons if key in around.people]
+    return [person for person in people if person.case_id == case.id]
 
 
 VERBS: Mapping[str, Verb] = {

@@ -99,7 +99,9 @@ def test_prepare_opens_the_next_epoch_without_claiming() -> None:
 )
 def test_drop_goes_back_to_before(digest: str, state: Registration) -> None:
     """Dropping leaves what stood there before: nothing, or the pointer of somebody who once left."""
-    row = person("a", state=Registration.PREPARED, epoch=3, moved_to=A, proof_digest=digest, record="{}")
+    row = person(
+        "a", state=Registration.PREPARED, case_id=CASE, epoch=3, moved_to=A, proof_digest=digest, record="{}"
+    )
     (dropped,) = done("drop", case(Side.DESTINATION, [row]), [row]).persons
     assert (dropped.state, dropped.case_id, dropped.moved_to, dropped.record) == (state, None, A, "{}")
 
@@ -117,7 +119,7 @@ def test_release_leaves_tombstone_and_pointer() -> None:
 
 def test_release_names_the_eldest_adult_who_stays() -> None:
     """The head leaves: the eldest adult who stays leads, never a child while an adult is there."""
-    head = person("a", head=True, state=Registration.FROZEN)
+    head = person("a", head=True, state=Registration.FROZEN, case_id=CASE)
     others = [
         person("b", birth_date=CHILD),
         person("c", birth_date=date(1990, 1, 1)),
@@ -129,14 +131,14 @@ def test_release_names_the_eldest_adult_who_stays() -> None:
 
 def test_release_of_a_member_changes_no_head() -> None:
     """Somebody else than the head leaves: the head stays head."""
-    mover, head = person("a", state=Registration.FROZEN), person("b", head=True)
+    mover, head = person("a", state=Registration.FROZEN, case_id=CASE), person("b", head=True)
     writing = done("release", case(Side.ORIGIN, [mover]), [mover, head])
     assert (heads_of(writing), writing.households_closed) == ([], [])
 
 
 def test_who_left_before_does_not_count_as_staying() -> None:
     """Members long released neither keep a household open nor become its head."""
-    mover = person("a", state=Registration.FROZEN, head=True)
+    mover = person("a", state=Registration.FROZEN, case_id=CASE, head=True)
     gone = person("b", state=Registration.CONFIRMED)
     writing = done("release", case(Side.ORIGIN, [mover]), [mover, gone])
     assert writing.households_closed == ["h"]
@@ -158,7 +160,7 @@ def test_hold_opens_household_and_row_at_one_instant() -> None:
 
 def test_hold_in_a_household_that_stands_makes_no_head() -> None:
     """Joining a household brings neither a new household nor a second head."""
-    mover = person("a", state=Registration.PREPARED, household_id="host")
+    mover = person("a", state=Registration.PREPARED, case_id=CASE, household_id="host")
     what = case(Side.DESTINATION, [mover], household_no="host")
     writing = done("hold", what, [mover], body=certificate_of(what))
     assert (writing.households, [row.head for row in writing.persons]) == ([], [False])
@@ -166,14 +168,22 @@ def test_hold_in_a_household_that_stands_makes_no_head() -> None:
 
 def test_archive_closes_the_row_at_the_destination_s_instant() -> None:
     """CONFIRMED until exactly `effective_at`; pointer and epoch stay."""
-    row = person("a", state=Registration.RELEASED, moved_to=B, case_id=CASE)
+    row = person("a", state=Registration.RELEASED, case_id=CASE, moved_to=B)
     (closed,) = done("archive", case(Side.ORIGIN, [row]), [row]).persons
     assert closed == replace(row, state=Registration.CONFIRMED, valid_to=AT, case_id=None)
 
 
 def test_no_verb_touches_somebody_else() -> None:
     """Whatever a case does, it writes rows of its own persons only."""
-    mover, other = person("a", state=Registration.FROZEN), person("b", head=True)
+    mover, other = person("a", state=Registration.FROZEN, case_id=CASE), person("b", head=True)
     for verb in ("freeze", "thaw", "drop", "release", "archive"):
         writing = done(verb, case(Side.ORIGIN, [mover]), [mover, other])
         assert [row.key for row in writing.persons] == ["a" * 32]
+
+
+def test_no_verb_touches_a_row_that_a_later_case_has_taken() -> None:
+    """Back before the first move settled: the old case's late word leaves the new one's row alone (C1)."""
+    later = CaseId("32012026030200000002R")
+    row = person("a", state=Registration.PREPARED, epoch=4, case_id=later)
+    for verb in ("thaw", "drop", "release", "archive"):
+        assert done(verb, case(Side.ORIGIN, [row]), [row]).persons == []

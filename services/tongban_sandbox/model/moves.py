@@ -1,0 +1,259 @@
+"""Every move that the world can make next; what one province does is computed once per database and event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import cached_property
+from typing import NamedTuple
+
+from tongban_registry.asker import move_of
+from tongban_sandbox.model.province import PERMIT_DAYS, Turn
+from tongban_sandbox.model.rules import Rules
+from tongban_sandbox.model.state import (
+    FLAGS,
+    NOW,
+    OUTBOX,
+    TAKEN,
+    WIRE,
+    Filing,
+    Instance,
+    Line,
+    Local,
+    State,
+    Tables,
+)
+from tongban_shared.cases.kind import LIMIT, Case, Side
+from tongban_shared.cases.migration_data import MigrationData, PersonRef
+from tongban_shared.cases.migration_rules import Application, Decision
+from tongban_shared.custody import Hop
+from tongban_shared.ids import Province
+from tongban_shared.ports import Custody
+from tongban_shared.registration import Person, Registration
+
+CHECK = "0" * 16
+HOME = "home"
+LATE_CLOCK = NOW + timedelta(days=PERMIT_DAYS + 1)
+LIMITS, WITHDRAWALS, WIPES = range(3)
+NOT_SPENT = -1
+
+
+class Move(NamedTuple):
+    """A move for people to read: what happened, where, about which case or message number."""
+
+    kind: str
+    province: int
+    case_id: str = ""
+    message: int = -1
+
+
+class Effect(NamedTuple):
+    """What a unit of work left: the database after it, and message numbers sent."""
+
+    local: int
+    sent: tuple[int, ...]
+
+
+class World:
+    """The moves of one instance under one set of rules."""
+
+    def __init__(self, instance: Instance, rules: Rules) -> None:
+        self.instance = instance
+        self.rules = rules
+        self.tables = Tables()
+        self._effects: dict[tuple[int, str, object], Effect | None] = {}
+        self._places = {code: number for number, code in enumerate(instance.provinces)}
+
+    @cached_property
+    def start(self) -> State:
+        """Everybody at home in the first province; nothing under way."""
+        first, *others = self.instance.provinces
+        people = tuple(
+            Person(key, 0, Registration.HELD, 1, CHECK, date(1990, 1, 1), HOME + key, head=True, record="{}")
+            for key in self.instance.persons()
+        )
+        databases = [Local(first, people=people), *(Local(code) for code in others)]
+        ledger = tuple(Line(person.key, 0, first, "") for person in people)
+        left = (self.instance.limits, self.instance.withdrawals, self.instance.wipes)
+        numbers = tuple(self.tables.locals(local) for local in databases)
+        return State(numbers, self.tables.ledgers(ledger), (), left, 0)
+
+    def moves(self, state: State) -> Iterator[tuple[Move, State]]:
+        """All moves from here with where they lead; a move that changes nothing is left out."""
+        yield from self._post(state)
+        yield from self._filings(state)
+        for place, number in enumerate(state.locals):
+            for case in self.tables.locals.values[number].cases:
+                if case.due_at is not None:
+                    yield from self._own(state, place, case)
+                    yield from self._ledger(state, place, case)
+        if state.left[WIPES] and any(entry & WIRE for entry in state.post):
+            post = (entry & ~WIRE for entry in state.post)
+            kept = tuple(sorted(entry for entry in post if entry & (OUTBOX | TAKEN)))
+            yield Move("wipe", 0), _spend(state._replace(post=kept), WIPES)
+
+    # --- messages
+
+    def _post(self, state: State) -> Iterator[tuple[Move, State]]:
+        """Re-send from the outbox, deliver from the wire (again and again), receipt."""
+        for index, entry in enumerate(state.post):
+            if index and state.post[index - 1] == entry:
+                continue
+            number = entry // FLAGS
+            message = self.tables.messages.values[number]
+            sender = self._places[message.sender]
+            if entry & OUTBOX and not entry & WIRE:
+                flags = entry | WIRE if self.rules.retire_on_receipt else (entry | WIRE) & ~OUTBOX
+                yield Move("send", sender, message.case_id, number), _swap(state, index, flags)
+            if entry & WIRE:
+                yield from self._deliver(state, index)
+            if entry & TAKEN and entry & OUTBOX:
+                yield Move("receipt", sender, message.case_id, number), _swap(state, index, entry & ~OUTBOX)
+
+    def _deliver(self, state: State, index: int) -> Iterator[tuple[Move, State]]:
+        entry = state.post[index]
+        number = entry // FLAGS
+        message = self.tables.messages.values[number]
+        if entry & TAKEN and self.rules.inbox:
+            return
+        place = self._places[message.receiver]
+        forget = self.instance.forget_taken and self.rules.inbox
+        after = _swap(state, index, None if forget else entry | TAKEN)
+        for kind in ("repeat",) if entry & TAKEN else ("deliver", "deliver late"):
+            if kind == "deliver late" and (message.name != "permit" or not state.left[LIMITS]):
+                continue
+            effect = self._effect(state.locals[place], kind, number)
+            if effect is not None:
+                spent = _spend(after, LIMITS) if kind == "deliver late" else after
+                yield Move(kind, place, message.case_id, number), _applied(spent, place, effect)
+
+    # --- what starts at a province itself
+
+    def _filings(self, state: State) -> Iterator[tuple[Move, State]]:
+        """The door: the ledger names the origin; one open case for each person at one destination."""
+        for bit, filing in enumerate(self.instance.filings):
+            holder = self._newest(state.ledger)[filing.person].province
+            place = self._places[filing.destination]
+            here = self.tables.locals.values[state.locals[place]]
+            busy = any(c.due_at is not None and c.side is Side.DESTINATION for c in here.cases)
+            if state.filed >> bit & 1 or holder == filing.destination or busy:
+                continue
+            effect = self._effect(state.locals[place], "apply", (filing, holder))
+            if effect is not None:
+                filed = state._replace(filed=state.filed | 1 << bit)
+                yield Move("apply", place, filing.case_id), _applied(filed, place, effect)
+
+    def _own(self, state: State, place: int, case: Case) -> Iterator[tuple[Move, State]]:
+        """A passed limit, a withdrawal, an officer's word on an offer that differs."""
+        spent = {LIMIT: LIMITS, "withdraw": WITHDRAWALS, "approve": NOT_SPENT, "refuse": NOT_SPENT}
+        for kind, budget in spent.items():
+            if budget != NOT_SPENT and not state.left[budget]:
+                continue
+            if budget == NOT_SPENT and case.state != "CONFIRMING":
+                continue
+            effect = self._effect(state.locals[place], kind, case.id)
+            if effect is not None:
+                paid = state if budget == NOT_SPENT else _spend(state, budget)
+                yield Move(kind, place, case.id), _applied(paid, place, effect)
+
+    def _ledger(self, state: State, place: int, case: Case) -> Iterator[tuple[Move, State]]:
+        """The ledger enters what is asked; its answer comes in a move of its own, since it may be lost."""
+        if case.state != "RELEASING":
+            return
+        asked = move_of(case)
+        hop = Hop(asked.origin, asked.destination, asked.persons, asked.certificate_digest, case.id)
+        lines = self.tables.ledgers.values[state.ledger]
+        past = {
+            (line.person, line.epoch): Custody(Province(line.holder), line.epoch, line.certificate_digest)
+            for line in lines
+        }
+        judged = self.rules.ledger([hop], self._newest(state.ledger), past)
+        fresh = [Line(e.person, e.epoch, e.holder, e.certificate_digest) for e in judged.entries]
+        if fresh:
+            after = self.tables.ledgers((*lines, *fresh))
+            yield Move("enter", place, case.id), state._replace(ledger=after)
+            return
+        effect = self._effect(state.locals[place], "appended", (case.id, judged.verdicts[0].value))
+        if effect is not None:
+            yield Move("appended", place, case.id), _applied(state, place, effect)
+
+    def _newest(self, ledger: int) -> dict[str, Custody]:
+        lines = self.tables.ledgers.values[ledger]
+        return {
+            line.person: Custody(Province(line.holder), line.epoch, line.certificate_digest) for line in lines
+        }
+
+    # --- one province's unit of work, computed once
+
+    def _effect(self, local: int, kind: str, about: object) -> Effect | None:
+        """None: nothing changes (a repeat, a command refused, a limit that only calls a person)."""
+        key = (local, kind, about)
+        if key not in self._effects:
+            self._effects[key] = self._work(local, kind, about)
+        return self._effects[key]
+
+    def _work(self, number: int, kind: str, about: object) -> Effect | None:
+        local = self.tables.locals.values[number]
+        turn = Turn(self.rules, local, LATE_CLOCK if kind == "deliver late" else NOW)
+        taken = self._play(turn, kind, about)
+        if not taken or (_same(local, turn.local) and not turn.sent and kind != "deliver"):
+            return None
+        sent = tuple(self.tables.messages(message) for message in turn.sent)
+        return Effect(self.tables.locals(turn.local), sent)
+
+    def _play(self, turn: Turn, kind: str, about: object) -> bool:
+        if isinstance(about, int):
+            turn.take(self.tables.messages.values[about])
+            return True
+        if isinstance(about, str):
+            body = Decision(kind) if kind in {"approve", "refuse"} else None
+            return turn.command(turn.event("decision" if body else kind, about, body))
+        match about:
+            case (Filing() as filing, str(holder)):
+                return turn.command(turn.event("apply", filing.case_id, _application(filing, holder)))
+            case (str(case_id), verdict):
+                return turn.command(turn.event("appended", case_id, verdict))
+        raise ValueError(kind)
+
+
+def _application(filing: Filing, holder: str) -> Application:
+    data = MigrationData(
+        migration_type="HOUSING",
+        automatic=True,
+        persons=(PersonRef(person=filing.person, name_check=CHECK),),
+        destination_org=f"{filing.destination}0100000000",
+        address="-",
+    )
+    return Application(data, holder, "0107")
+
+
+def _same(before: Local, after: Local) -> bool:
+    """Whether nothing happened but the count of a case's versions."""
+    return before == after or (
+        before.people == after.people
+        and before.parked == after.parked
+        and [(c.id, c.state, c.data) for c in before.cases] == [(c.id, c.state, c.data) for c in after.cases]
+    )
+
+
+def _swap(state: State, index: int, entry: int | None) -> State:
+    """With this entry of the post in place of the one at the index, or with none."""
+    post = list(state.post)
+    del post[index]
+    if entry is not None and entry & (OUTBOX | WIRE):
+        post.append(entry)
+    return state._replace(post=tuple(sorted(post)))
+
+
+def _applied(state: State, place: int, effect: Effect) -> State:
+    """A commit: the database after it, and what it sends, in the outbox and not on the wire yet."""
+    numbers = list(state.locals)
+    numbers[place] = effect.local
+    post = sorted((*state.post, *(number * FLAGS + OUTBOX for number in effect.sent)))
+    return state._replace(locals=tuple(numbers), post=tuple(post))
+
+
+def _spend(state: State, budget: int) -> State:
+    left = list(state.left)
+    left[budget] -= 1
+    return state._replace(left=(left[LIMITS], left[WITHDRAWALS], left[WIPES]))
