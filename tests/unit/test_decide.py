@@ -268,7 +268,7 @@ def test_nobody_is_frozen_who_may_not_move(person: Person | None, name: str) -> 
 def test_an_ended_case_never_changes_its_end(side: Side) -> None:
     """After an end every message is late, or answered without leaving the end.
 
-    One exception: what the origin refused is not the case's end, the destination still has it and may ask again.
+    One exception: what the origin refused is not the case's end; the destination has it and may ask again.
     """
     for state in set(SIDES[side]) & {str(end) for end in TERMINAL}:
         for name in (*MESSAGES, *COMMANDS):
