@@ -5,15 +5,14 @@ A test that needs logs of its own makes them anew with `renew_topics`.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from tests.loops import run
 from tongban_sandbox.servers.kafka import KafkaServer
 from tongban_shared.errors import TransportDownError
 from tongban_shared.ids import PROVINCES, Province
@@ -27,7 +26,6 @@ HERE = Province("44")
 DEADLINE_S = 30.0
 # With these words an inlet gives up for good.
 FINAL = "start this process anew"
-Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="session")
@@ -90,12 +88,3 @@ async def take(inlet: Inlet, count: int) -> list[int]:
             continue
         numbers.extend(int(record.data) for record in records)
     return numbers
-
-
-def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end on a loop of its own; the tests' loops come and go, the server stays."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        loop.close()

@@ -5,27 +5,16 @@ A test that asks for `sql_url` runs twice: on a SQLite file and on PostgreSQL (m
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
+from tests.loops import run
 from tongban_sandbox.servers.postgres import PostgresServer
 
 _numbers = count(1)
-Result = TypeVar("Result")
-
-
-def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end on a loop of its own; the tests' loops come and go, the server stays."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
@@ -28,6 +27,7 @@ from tongban_gateway.routing import (
 )
 from tongban_gateway.upstream import Upstream, UpstreamRequest
 from tongban_shared.catalogue import Catalogue, load_catalogue
+from tongban_shared.clock import WallClock
 from tongban_shared.errors import LedgerDownError, TongbanError
 from tongban_shared.ids import PersonKey, Province
 from tongban_shared.keys import KeyDirectory, Secrets
@@ -40,18 +40,6 @@ from tongban_shared.web.problems import Answer, problem_for
 
 VERSION = "0.1.0"
 _NOBODY = PersonKey("0" * 32)
-
-
-class WallClock:
-    """The machine's clock, for what people are shown."""
-
-    def now(self) -> datetime:
-        """Aware, UTC."""
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        """The gateway waits for nothing but answers."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from tongban_ledger.settings import Settings, load_settings
 from tongban_ledger.storage.sql import open_store
 from tongban_shared.errors import TongbanError
 from tongban_shared.keys import load_directory
+from tongban_shared.tuning import loop_factory
 from tongban_shared.web.logs import configure_logs
 from tongban_shared.web.serve import server
 
@@ -36,19 +36,11 @@ def serve(
     try:
         settings = load_settings(database=database, keys=keys, host=host, port=port, log_level=log_level)
         configure_logs("ledger", settings.log_level)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(settings))
     except TongbanError as error:
         typer.echo(f"tongban-ledger: {error}", err=True)
         raise typer.Exit(2) from error
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 (there is no build for Windows)
-
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings) -> None:

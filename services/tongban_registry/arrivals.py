@@ -29,13 +29,6 @@ RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A verified message addressed to us."""
-
-    opened: Opened
-
-
-@dataclass(frozen=True, slots=True)
 class Quarantined:
     """Refused bytes for quarantine: reason, sender as claimed, the bytes in base64."""
 
@@ -48,7 +41,7 @@ class Quarantined:
 class Batch:
     """One poll's records, opened."""
 
-    taken: list[Taken] = field(default_factory=list)
+    taken: list[Opened] = field(default_factory=list)
     refused: list[Quarantined] = field(default_factory=list)
     positions: dict[Family, Position] = field(default_factory=dict)
     receipts: dict[str, Receipts] = field(default_factory=dict)
@@ -58,22 +51,22 @@ class Batch:
     @property
     def message_ids(self) -> list[str]:
         """Ids of all messages to decide."""
-        return [taken.opened.message.envelope.id for taken in self.taken]
+        return [taken.message.envelope.id for taken in self.taken]
 
     @property
     def case_ids(self) -> set[str]:
         """Cases they belong to."""
-        ids = (taken.opened.message.envelope.case_id for taken in self.taken)
+        ids = (taken.message.envelope.case_id for taken in self.taken)
         return {case_id for case_id in ids if case_id}
 
     def cases_of(self, names: frozenset[str]) -> set[str]:
         """Cases of the messages with these names."""
-        envelopes = (taken.opened.message.envelope for taken in self.taken)
+        envelopes = (taken.message.envelope for taken in self.taken)
         return {e.case_id for e in envelopes if e.case_id and e.type in names}
 
     def persons_of(self, names: frozenset[str]) -> set[str]:
         """Persons in the messages with these names."""
-        messages = (taken.opened.message for taken in self.taken)
+        messages = (taken.message for taken in self.taken)
         bodies = [message.body for message in messages if message.envelope.type in names]
         return {entry.person for body in bodies for entry in getattr(body, "persons", ())}
 
@@ -105,7 +98,7 @@ def _sort(batch: Batch, opened: Opened) -> None:
         batch.receipted.update(message_id for message_id in body.taken if message_id.startswith(ours))
         batch.returned.extend(entry for entry in body.returned if entry.id.startswith(ours))
     else:
-        batch.taken.append(Taken(opened))
+        batch.taken.append(opened)
 
 
 def _refuse(batch: Batch, refused: Refused) -> None:

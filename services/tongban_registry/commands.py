@@ -45,7 +45,10 @@ NO_REPLY = Reply()
 
 @dataclass(slots=True)
 class Command:
-    """One command. `name` is its event; `persons` are the keys it needs read; `key` its idempotency key."""
+    """One command. `name` is its event; `persons` are the keys it needs read; `key` its idempotency key.
+
+    service, kind: of a new application, for its case number and its table.
+    """
 
     name: str
     body: Any = None
@@ -55,6 +58,7 @@ class Command:
     key: str | None = None
     digest: str = ""
     service: str = "01"
+    kind: str = ""
     reply: asyncio.Future[Reply] | None = None
 
 
@@ -86,7 +90,7 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
     event = unit.event("apply", "", command.body, command.officer)
     serial = event.stamp % SERIALS
     case_id = make_case_id(unit.office.province, command.service, unit.office.today(), serial)
-    outcome = unit.decide(replace(event, case_id=case_id), "migration")
+    outcome = unit.decide(replace(event, case_id=case_id), command.kind)
     if outcome is None or outcome.fate is not Fate.TAKEN:
         return Reply(code="STEP_NOT_ALLOWED")
     return _reply(unit, outcome.case, ACCEPTED)

@@ -137,7 +137,11 @@ class Door:
         )
         persons = tuple(ref.person for ref in refs)
         return Command(
-            "apply", body=Application(data, origin, item.code), persons=persons, service=item.service_code
+            "apply",
+            body=Application(data, origin, item.code),
+            persons=persons,
+            service=item.service_code,
+            kind=item.case_type,
         )
 
     def _destination(self, given: ApplicationIn, item: Item) -> DestinationIn:

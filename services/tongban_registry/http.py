@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,14 +58,7 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
 
     @router.post("/v1/cases", status_code=202, summary="Apply")
     async def apply(given: ApplicationIn, request: Request, key: Key = None) -> Response:
-        try:
-            command = await door.application(given)
-        except BadInputError:
-            stored = await _stored(hall, (request, key))
-            if stored is None:
-                raise
-            return stored
-        return await _put(hall, command, (request, key))
+        return await _put_checked(hall, door.application(given), (request, key))
 
     @router.get("/v1/cases/{case_id}", summary="A case: state, whose move it is, timeline")
     async def show(case_id: str, prefer: Annotated[str | None, Header()] = None) -> Response:
@@ -109,16 +103,13 @@ def decision_routes(hall: Hall, desk: Desk) -> APIRouter:
     async def decision(case_id: str, given: DecisionIn, request: Request, key: Key = None) -> Response:
         number = checked_case_id(case_id)
         who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
-        try:
+
+        async def checked() -> Command:
             await desk.check(number, who)
-        except BadInputError:
-            stored = await _stored(hall, (request, key))
-            if stored is None:
-                raise
-            return stored
-        body = Decision(given.outcome, given.reason_code, given.note)
-        command = Command("decision", body=body, case_id=number, officer=who)
-        return await _put(hall, command, (request, key))
+            body = Decision(given.outcome, given.reason_code, given.note)
+            return Command("decision", body=body, case_id=number, officer=who)
+
+        return await _put_checked(hall, checked(), (request, key))
 
     return router
 
@@ -131,7 +122,7 @@ def registration_routes(hall: Hall, door: Door) -> APIRouter:
     async def lookup(given: LookupIn, officer: Officer = None) -> Response:
         key, check = door.key_of(given)
         access = (officer or "agency", given.purpose, given.case_id)
-        person = await hall.store.lookup(key, access)
+        person = await hall.store.lookup(key, access, hall.office.clock.now())
         if person is None or person.name_check != check or person.state is Registration.DROPPED:
             raise RefusedError("PERSON_UNKNOWN")
         return _registration(person, hall)
@@ -169,6 +160,20 @@ async def _case(hall: Hall, raw: str) -> Case:
     return found[0]
 
 
+async def _put_checked(
+    hall: Hall, checking: Awaitable[Command], origin: tuple[Request, str | None]
+) -> Response:
+    """Check, then put. What is refused now may have been taken before: its stored reply answers then."""
+    try:
+        command = await checking
+    except BadInputError:
+        stored = await _stored(hall, origin)
+        if stored is None:
+            raise
+        return stored
+    return await _put(hall, command, origin)
+
+
 async def _put(hall: Hall, command: Command, origin: tuple[Request, str | None]) -> Response:
     """Put a command before the hall and answer with its reply, given after the commit."""
     request, key = origin
@@ -184,7 +189,7 @@ async def _fingerprint(request: Request, key: str) -> tuple[str, str]:
 
 
 async def _stored(hall: Hall, origin: tuple[Request, str | None]) -> Response | None:
-    """The reply stored for this key: what is refused now may have been taken before."""
+    """The reply stored for this key, if there is one."""
     request, key = origin
     if key is None:
         return None

@@ -7,7 +7,6 @@ all that has arrived. Load makes the batches, so a single message never waits fo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tongban_registry.arrivals import Batch, Taken, arrival_of, open_records, read_parked
+from tongban_registry.arrivals import Batch, arrival_of, open_records, read_parked
 from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply, take_command
 from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages
 from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate
 from tongban_shared.errors import StoreDownError
 from tongban_shared.messages.common import Returned
@@ -32,18 +32,16 @@ if TYPE_CHECKING:
     from tongban_registry.storage.sql import UnitOfWork
     from tongban_registry.storage.store import RegistryStore
     from tongban_shared.ports import Record
+    from tongban_shared.wire import Opened
 
 COMMANDS_PER_UNIT_MAX = 500
 RECORDS_PER_UNIT_MAX = 200
 COMMANDS_WAITING_MAX = 20_000
 STORE_RETRY_S = 0.5
 FIRST_RETRY_US = 15_000_000
-# What a message needs read beside its case: registers rows, the household's members, the resident form.
-READS_RECORDS = frozenset({"migration.permit"})
-READS_MEMBERS = READS_RECORDS | {"migration.precheck"}
-READS_PERSONS = READS_MEMBERS | {
-    f"migration.{name}" for name in ("offer", "certificate", "inquire", "settled", "cancel", "withdrawal")
-}
+READS_PERSONS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.persons)
+READS_MEMBERS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.members)
+READS_RECORDS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.records)
 
 log = structlog.get_logger()
 
@@ -208,23 +206,23 @@ class Hall:
             log.error("command failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400
             return Reply(code="INTERNAL")
 
-    def _take(self, unit: Unit, batch: Batch, taken: Taken, loaded: Loaded) -> None:
+    def _take(self, unit: Unit, batch: Batch, taken: Opened, loaded: Loaded) -> None:
         """One message: seen before, reused under other bytes, or fresh."""
-        envelope = taken.opened.message.envelope
-        digest = sha256(taken.opened.message.raw).hexdigest()
+        envelope = taken.message.envelope
+        digest = sha256(taken.message.raw).hexdigest()
         before = loaded.seen.get(envelope.id)
         if before is not None:
             if before == digest:
                 unit.fates["SEEN"] = unit.fates.get("SEEN", 0) + 1
                 batch.receipt(envelope.sender).taken.append(envelope.id)
             else:
-                unit.quarantine("ID_REUSED", envelope.sender, envelope.id, taken.opened.proof)
+                unit.quarantine("ID_REUSED", envelope.sender, envelope.id, taken.proof)
                 batch.receipt(envelope.sender).returned.append(Returned(id=envelope.id, code="ID_REUSED"))
             return
         loaded.seen[envelope.id] = digest
         unit.changes.inbox.append((envelope.id, digest, envelope.case_id, to_us(unit.now)))
         batch.receipt(envelope.sender).taken.append(envelope.id)
-        arrival = arrival_of(unit, taken.opened)
+        arrival = arrival_of(unit, taken)
         if arrival is None:
             return
         self._decide_all(unit, [arrival])
@@ -286,9 +284,3 @@ class Hall:
         for row in unit.changes.quarantine:
             self.meters.quarantined.labels(row[0]).inc()
             log.warning("message refused", reason=row[0], sender=row[1], province=self.office.province)
-
-    async def stop(self, task: asyncio.Task[None]) -> None:
-        """End the writer between two units."""
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -11,8 +11,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,12 +24,13 @@ from tongban_registry.hosting import Berth, House, WorkerStoppedError
 from tongban_registry.late import LateTransport
 from tongban_registry.registry import Surrounds
 from tongban_registry.settings import Settings, load_settings
+from tongban_shared.clock import WallClock
 from tongban_shared.errors import SettingsError, TongbanError
 from tongban_shared.keys import load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger
 from tongban_shared.provinces import ProvinceProfile, load_province
 from tongban_shared.transports import open_transport
-from tongban_shared.tuning import tune_collector
+from tongban_shared.tuning import loop_factory, tune_collector
 from tongban_shared.web.logs import configure_logs
 from tongban_shared.web.serve import PatientServer, server
 
@@ -39,18 +39,6 @@ STOP_S = 20.0
 
 log = structlog.get_logger()
 app = typer.Typer(add_completion=False, help=__doc__)
-
-
-class WallClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """Aware, UTC."""
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
 
 
 @app.command()
@@ -83,7 +71,7 @@ def serve(
         configure_logs("registry", settings.log_level)
         _quieten(settings.log_level)
         profiles = [load_province(path) for path in settings.province]
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             code = runner.run(run(settings, profiles))
     except TongbanError as error:
         typer.echo(f"tongban-registry: {error}", err=True)
@@ -100,14 +88,6 @@ def _quieten(level: str) -> None:
     if level != "DEBUG":
         for name in ("httpx", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 (there is no build for Windows)
-
-    return uvloop.new_event_loop
 
 
 async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:

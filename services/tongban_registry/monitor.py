@@ -10,9 +10,8 @@ BATCH_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 class Meters:
     """Counters of one registry, in a collector registry of its own: many run in one process."""
 
-    def __init__(self, province: str) -> None:
+    def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        self._labels = {"province": province}
         self.units = self._counter("units", "Units of work committed")
         self.unit_messages = Histogram(
             "tongban_unit_messages",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from tongban_shared.cases.migration import MIGRATION
 from tongban_shared.ids import Province
 
 if TYPE_CHECKING:
-    from tongban_shared.cases.kind import CaseKind
     from tongban_shared.catalogue import Catalogue
     from tongban_shared.keys import Secrets
     from tongban_shared.ports import Clock, Signer
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
     from tongban_shared.wire import Opener
 
 BEIJING = timezone(timedelta(hours=8))
-
-# A new case type is one entry here and its files in cases/ and messages/.
-KINDS: Mapping[str, CaseKind] = {MIGRATION.name: MIGRATION}
 
 
 @dataclass(slots=True)

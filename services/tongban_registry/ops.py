@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tongban_registry.office import KINDS
 from tongban_registry.storage.rows import from_us_or_none
 from tongban_registry.views import local
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import StoreDownError
 from tongban_shared.ids import PersonKey, custody_digest
 from tongban_shared.registration import Registration

@@ -11,12 +11,12 @@ from pydantic import StringConstraints
 
 from tongban_registry.door import Closed
 from tongban_registry.hops import hops_view
-from tongban_registry.office import KINDS
 from tongban_registry.paging import JSON, Cursor, Limit, cursor_of, listed, place_in
 from tongban_registry.pause import Paused
 from tongban_registry.storage.report_sql import Found, Wanted
 from tongban_registry.storage.rows import from_us, from_us_or_none
 from tongban_registry.views import local
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import case_id as checked_case_id, province as checked_province
 from tongban_shared.web.problems import FieldRefusedError

@@ -103,7 +103,7 @@ class Registry:
             clock=around.clock,
             org=profile.county_bureau,
         )
-        hall = Hall(office, store, await store.counters(), Meters(profile.code))
+        hall = Hall(office, store, await store.counters(), Meters())
         return cls(office, store, around, hall)
 
     async def start(self) -> None:

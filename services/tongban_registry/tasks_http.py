@@ -14,13 +14,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
 from tongban_registry.door import Closed
-from tongban_registry.office import KINDS
 from tongban_registry.paging import JSON, Limit, listed, place_in
 from tongban_registry.storage.report_sql import Found, Moment, Wanted
 from tongban_registry.storage.reports import Claim
 from tongban_registry.storage.rows import from_us, from_us_or_none
 from tongban_registry.views import ACTIONS, local
 from tongban_shared.cases.kind import Waits
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import case_id as checked_case_id, org_code, province as checked_province
 

@@ -15,10 +15,11 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.envelopes import Outgoing, Sealed
-from tongban_registry.office import KINDS, Counters, Office
+from tongban_registry.office import Counters, Office
 from tongban_registry.register import VERBS, Writing
 from tongban_registry.storage.rows import Changes, StoredReply, to_us
 from tongban_shared.cases.kind import Case, Draft, Event, Side
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate, Outcome, decide
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.migration import Certificate
@@ -241,7 +242,7 @@ class Unit:
             self.changes.claims_done.append((case.id,))
         if sent in {"facts", "offer"}:
             for person in case.persons:
-                access = (person, f"province:{case.destination}", "MIGRATION", case.id, sent, at)
+                access = (person, f"province:{case.destination}", case.kind.upper(), case.id, sent, at)
                 self.changes.accesses.append(access)
 
     def _write(self, writing: Writing, verb: str, case: Case) -> None:

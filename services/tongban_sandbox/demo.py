@@ -15,13 +15,13 @@ from rich.console import Console
 
 from tongban_sandbox.api import OverHttp
 from tongban_sandbox.booklet import HOUSEHOLD_OF, MEMBERS_OF, Member, member_of, seeded_households
-from tongban_sandbox.running import loop_factory
 from tongban_sandbox.state import Plan, StateFolder
 from tongban_sandbox.stories import STORIES, tell_all
 from tongban_sandbox.teller import Teller
 from tongban_sandbox.world import World
 from tongban_shared.ids import Province, person_key
 from tongban_shared.keys import load_secrets
+from tongban_shared.tuning import loop_factory
 
 if TYPE_CHECKING:
     from tongban_sandbox.homes import Homes

@@ -20,12 +20,12 @@ from tongban_sandbox.demo import plain
 from tongban_sandbox.homes import Claims, Homes, Transit, count_homes
 from tongban_sandbox.live_parts import Parts
 from tongban_sandbox.registers import CLAIMS, CLOSED, IN_TRANSFER, PERSONS_REGISTERED
-from tongban_sandbox.running import loop_factory
 from tongban_sandbox.state import Plan
 from tongban_sandbox.stories import PROVINCES, STORIES, tell_all
 from tongban_sandbox.teller import StoryError, Teller
 from tongban_shared.ids import Province, person_key
 from tongban_shared.keys import load_secrets
+from tongban_shared.tuning import loop_factory
 
 if TYPE_CHECKING:
     from tongban_sandbox.people import SyntheticHousehold

@@ -6,9 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from tongban_sandbox.together import until_one_ends
 from tongban_sandbox.traffic import NATIONAL_PER_S, Traffic
 from tongban_sandbox.world import World
 from tongban_shared.errors import SettingsError
-from tongban_shared.tuning import tune_collector
+from tongban_shared.tuning import loop_factory, tune_collector
 from tongban_shared.web.logs import configure_logs
 from tongban_shared.web.serve import PatientServer, server
 
@@ -70,15 +68,6 @@ def run(options: RunOptions, console: Console) -> None:
     """Run until told to stop. Raises SettingsError, StateInUseError."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_run(options, console))
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The faster loop, where there is one."""
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415  # there is no build for Windows
-
-    return uvloop.new_event_loop
 
 
 async def _run(options: RunOptions, console: Console) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from tests.fixtures_postgres import run
+from tests.loops import run
 from tongban_sandbox.servers.postgres import PostgresServer
 from tongban_shared.errors import SettingsError, StoreDownError
 from tongban_shared.storage.engine import open_engine, read, write

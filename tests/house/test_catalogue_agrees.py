@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.house import sources
-from tongban_registry.office import KINDS
 from tongban_registry.register import VERBS
 from tongban_shared import ids
 from tongban_shared.cases import migration
 from tongban_shared.cases.kind import LIMIT, CaseKind, Step
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.errors import TongbanError, WireError
 from tongban_shared.messages.codec import CONTRACTS

@@ -11,7 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from typer.testing import CliRunner, Result
 
-from tests.fixtures_kafka import delete_topics, renew_topics, run
+from tests.fixtures_kafka import delete_topics, renew_topics
+from tests.loops import run
 from tongban_sandbox.commands_topics import topics_app
 from tongban_shared.ids import Province
 from tongban_shared.provinces import deploy_folder

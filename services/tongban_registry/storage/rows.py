@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tongban_shared.cases.kind import Case, Side, Waits
-from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.registration import Household, Person, Registration
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _persons = msgspec.json.Decoder(tuple[str, ...])
-# What each kind of case keeps in `cases.data`.
-_data = {"migration": msgspec.json.Decoder(MigrationData)}
+_data = {name: msgspec.json.Decoder(kind.data) for name, kind in KINDS.items()}
 
 
 # Dictionaries and a cache: these run for every row of every batch.

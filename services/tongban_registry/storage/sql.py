@@ -40,7 +40,6 @@ def _rows_like(table: Table, without: Sequence[str] = (), plus: Mapping[str, Any
 
 
 KEYS = rowset("wanted", key=Text)
-ONE_KEY = ("key",)
 
 SEEN = select(t.INBOX.c.message_id, t.INBOX.c.digest).where(t.INBOX.c.message_id == KEYS.c.key)
 CASES_BY_ID = select(t.CASES).where(t.CASES.c.id == KEYS.c.key)

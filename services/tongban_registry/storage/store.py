@@ -15,7 +15,6 @@ from tongban_registry.storage.rows import (
     StoredReply,
     Waiting,
     case_of,
-    from_us,
     household_row,
     person_of,
     person_row,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from tongban_shared.registration import Household, Person
 
 RESENDS = rowset("resends", message_id=Text, next_try_at=BigInteger)
-CLAIMING_STATES = ("HELD", "FROZEN")
 
 _PENDING = (
     select(t.OUTBOX, t.UNIT.c.header)
@@ -149,14 +147,8 @@ class RegistryStore:
         async with write(self.engine) as tx:
             await tx.execute(statement)
 
-    async def person(self, key: str) -> Person | None:
-        """One person's row."""
-        async with read(self.engine) as tx:
-            row = (await tx.execute(select(t.PERSON).where(t.PERSON.c.key == key))).one_or_none()
-        return None if row is None else person_of(row)
-
-    async def lookup(self, key: str, access: tuple[str, str, str | None]) -> Person | None:
-        """One person's row, and who looked, in the same transaction. access: actor, purpose, case id."""
+    async def lookup(self, key: str, access: tuple[str, str, str | None], at: datetime) -> Person | None:
+        """One person's row, and who looked when, in one transaction. access: actor, purpose, case id."""
         actor, purpose, case_id = access
         async with write(self.engine) as tx:
             row = (await tx.execute(select(t.PERSON).where(t.PERSON.c.key == key))).one_or_none()
@@ -167,7 +159,7 @@ class RegistryStore:
                 "purpose": purpose,
                 "case_id": case_id,
                 "result": "absent" if row is None else "registration",
-                "at": to_us(datetime.now(tz=from_us(0).tzinfo)),
+                "at": to_us(at),
             }
             await tx.execute(t.ACCESS_LOG.insert(), entry)
         return None if row is None else person_of(row, proof=proof or "")
@@ -205,9 +197,3 @@ class RegistryStore:
                 .order_by(t.TIMELINE.c.n)
             )
             return case_of(row), [tuple(line) for line in lines.all()]
-
-    async def claiming(self) -> Sequence[tuple[str, int]]:
-        """Every person this province claims to hold, with the epoch."""
-        query = select(t.PERSON.c.key, t.PERSON.c.epoch).where(t.PERSON.c.state.in_(CLAIMING_STATES))
-        async with read(self.engine) as tx:
-            return [(row.key, row.epoch) for row in (await tx.execute(query)).all()]

@@ -7,7 +7,7 @@ Cases that would wait for a person's decision are left out: no machine works whi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -212,11 +212,3 @@ def windows(cases: Sequence[BenchCase], total: int) -> dict[Province, int]:
     """How many cases each destination may have open at once, in proportion, so that all end together."""
     counts = Counter(case.destination for case in cases)
     return {code: max(4, total * count // len(cases)) for code, count in counts.items()}
-
-
-def by_destination(cases: Sequence[BenchCase]) -> Iterator[tuple[Province, list[BenchCase]]]:
-    """The cases of each destination, in their order."""
-    found: dict[Province, list[BenchCase]] = {}
-    for case in cases:
-        found.setdefault(case.destination, []).append(case)
-    yield from found.items()

@@ -25,10 +25,10 @@ from tongban_ledger.app import create_app
 from tongban_ledger.storage.sql import open_store
 from tongban_registry.hosting import Berth, House
 from tongban_registry.late import LateTransport
-from tongban_registry.main import WallClock
 from tongban_registry.registry import Registry, Surrounds
 from tongban_sandbox.bench.feeding import Feeder, Line, Order
 from tongban_sandbox.bench.load import Share
+from tongban_shared.clock import WallClock
 from tongban_shared.ids import Province
 from tongban_shared.keys import load_directory, load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger

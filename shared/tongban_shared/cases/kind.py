@@ -146,16 +146,27 @@ Steps = Mapping[tuple[Side, str, str, str], Step]
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """Messages, by name, that need more than their case read: register rows, household members, resident forms."""
+
+    persons: frozenset[str]
+    members: frozenset[str]
+    records: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseKind:
     """A case type: its table, and per message the pure rules that the table's columns name.
 
-    opens: message → the new case it begins. judges: message → verdict (none: "ok"). amends: message → the case
-    that remembers it. composes: what is sent → the case that remembers it, and the draft. limits: named limits →
-    when they pass.
+    data: what `Case.data` is, kept as JSON. opens: message → the new case it begins. judges: message → verdict
+    (none: "ok"). amends: message → the case that remembers it. composes: what is sent → the case that remembers
+    it, and the draft. limits: named limits → when they pass.
     late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
     """
 
     name: str
+    data: type[msgspec.Struct]
+    reads: Reads
     steps: Steps
     opens: Mapping[str, Opening]
     judges: Mapping[str, Judge]

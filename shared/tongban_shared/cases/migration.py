@@ -13,8 +13,19 @@ from tongban_shared.cases import (
     migration_memory as memory,
     migration_rules as rules,
 )
-from tongban_shared.cases.kind import LIMIT, NEW, OK, CaseKind, Side, Step, Waits, check_table, index_steps
-from tongban_shared.cases.migration_data import S
+from tongban_shared.cases.kind import (
+    LIMIT,
+    NEW,
+    OK,
+    CaseKind,
+    Reads,
+    Side,
+    Step,
+    Waits,
+    check_table,
+    index_steps,
+)
+from tongban_shared.cases.migration_data import MigrationData, S
 
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
 
@@ -174,8 +185,14 @@ PUBLIC = {
 
 check_table(STEPS, TERMINAL)
 
+FROM_RECORDS = frozenset({"permit"})
+FROM_MEMBERS = FROM_RECORDS | {"precheck"}
+FROM_PERSONS = FROM_MEMBERS | {"offer", "certificate", "inquire", "settled", "cancel", "withdrawal"}
+
 MIGRATION = CaseKind(
     name="migration",
+    data=MigrationData,
+    reads=Reads(persons=FROM_PERSONS, members=FROM_MEMBERS, records=FROM_RECORDS),
     steps=index_steps(STEPS),
     opens=memory.OPENS,
     judges=rules.JUDGES,

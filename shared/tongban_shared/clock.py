@@ -1,0 +1,18 @@
+"""The machine's clock, for what people are shown; it decides nothing (C4)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+
+class WallClock:
+    """Real time. Promises of ports.Clock."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
