@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tongban_registry.commands import Command
+from tongban_registry.outage import Outage
 from tongban_registry.unit import Ask
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_rules import Located
@@ -37,6 +38,7 @@ class Asker:
         self._meters = meters
         self._waiting: deque[Ask] = deque()
         self._wake = asyncio.Event()
+        self._outage = Outage("custody ledger", hall.office.province)
 
     def put(self, asks: Iterable[Ask]) -> None:
         """Ask these soon."""
@@ -53,7 +55,9 @@ class Asker:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), ASKED_AT_ONCE_MAX))]
                 try:
                     await self._ask(batch)
-                except LedgerDownError:
+                    self._outage.ended()
+                except LedgerDownError as error:
+                    self._outage.began(error)
                     self._meters.ledger_failures.inc()
                     self._waiting.extendleft(reversed(batch))
                     await asyncio.sleep(RETRY_S)

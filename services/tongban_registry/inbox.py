@@ -19,6 +19,7 @@ from tongban_registry.arrivals import Batch, arrival_of, open_records, read_park
 from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply, take_command
 from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages
+from tongban_registry.outage import Outage
 from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
 from tongban_shared.cases.kinds import KINDS
@@ -66,6 +67,7 @@ class Hall:
         self.after_commit: Callable[[Committed], Awaitable[None]] | None = None
         self._records: deque[Record] = deque()
         self._commands: deque[Command] = deque()
+        self._database = Outage("database", office.province)
         # A commit whose answer was lost may have been done: then the numbers it took are taken.
         self._unsure = False
         self._wake = asyncio.Event()
@@ -114,8 +116,10 @@ class Hall:
                 self.counters = await self.store.counters()
                 self._unsure = False
             await self.work(records, commands)
+            self._database.ended()
         except StoreDownError as error:
             self._unsure = True
+            self._database.began(error)
             self._put_back(records, commands, error)
             await asyncio.sleep(STORE_RETRY_S)
         if len(self._records) < RECORDS_PER_UNIT_MAX:
@@ -203,7 +207,7 @@ class Hall:
                 self._decide_all(unit, unit.parked_of(before.id))
             return reply  # noqa: TRY300  # what follows a command belongs to its own try
         except Exception as error:  # noqa: BLE001  # this door: one failing command stops itself alone
-            log.error("command failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400
+            log.error("command failed", province=self.office.province, error_type=type(error).__name__)  # noqa: TRY400
             return Reply(code="INTERNAL")
 
     def _take(self, unit: Unit, batch: Batch, taken: Opened, loaded: Loaded) -> None:
@@ -241,7 +245,7 @@ class Hall:
             return unit.decide_arrival(arrival)
         except Exception as error:  # noqa: BLE001  # this door: one poisonous message stops its own case alone
             # The kind alone: a trace could hold personal data.
-            log.error("message failed", province=self.office.province, kind=type(error).__name__)  # noqa: TRY400
+            log.error("message failed", province=self.office.province, error_type=type(error).__name__)  # noqa: TRY400
             unit.poison(arrival)
             return Fate.PARKED
 

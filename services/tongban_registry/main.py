@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
 import sys
@@ -69,7 +68,6 @@ def serve(
     try:
         settings = load_settings(**given)
         configure_logs("registry", settings.log_level)
-        _quieten(settings.log_level)
         profiles = [load_province(path) for path in settings.province]
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             code = runner.run(run(settings, profiles))
@@ -77,17 +75,6 @@ def serve(
         typer.echo(f"tongban-registry: {error}", err=True)
         raise typer.Exit(2) from error
     raise typer.Exit(code)
-
-
-def _quieten(level: str) -> None:
-    """A line for each question to the ledger, and three for each schema as it should be, tell nobody.
-
-    aiokafka writes thirty lines a second while a broker is away, and parcels at DEBUG; /readyz says it once.
-    """
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    if level != "DEBUG":
-        for name in ("httpx", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:

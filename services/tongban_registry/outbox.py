@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tongban_registry.envelopes import Parcel, header_of, leaf_of, parcels_of
@@ -85,10 +85,6 @@ class Relay:
         """Capped exponential with full jitter, so that a returning province is not met by all at once."""
         limit = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(tries, 10))
         return timedelta(seconds=BACKOFF_FIRST_S / 2 + self._random.uniform(0, limit))
-
-    async def start(self, now: datetime) -> None:
-        """What a crash left without receipt is due at once."""
-        await self._store.hurry_outbox(now)
 
     async def drain(self) -> None:
         """Wait for what is under way."""

@@ -11,6 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from tongban_registry.asker import Asker
 from tongban_registry.commands import Command
 from tongban_registry.door import Door
@@ -22,6 +24,7 @@ from tongban_registry.monitor import Meters
 from tongban_registry.office import Office
 from tongban_registry.ops import Contacts, Ops
 from tongban_registry.ops_http import case_list_routes, overview_routes, quarantine_routes
+from tongban_registry.outage import Outage
 from tongban_registry.outbox import Relay
 from tongban_registry.pause import Pause, PauseGate
 from tongban_registry.replay import Replays
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from tongban_shared.ports import Clock, Inlet, Ledger, Transport
     from tongban_shared.provinces import ProvinceProfile
     from tongban_shared.web.health import Check, Health
+
+log = structlog.get_logger()
 
 POLL_RECORDS_MAX = 200
 POLL_TIMEOUT_S = 1.0
@@ -107,10 +112,18 @@ class Registry:
         return cls(office, store, around, hall)
 
     async def start(self) -> None:
-        """Begin to read, work and send; what a crash left open goes on at once."""
+        """Begin to read, work and send; what a crash left open goes on at once, and the log says how much."""
         await self.pause.load()
-        await self.relay.start(self.office.clock.now())
-        for case in await self.store.waiting_for_ledger():
+        unreceipted = await self.store.hurry_outbox(self.office.clock.now())
+        undecided = await self.store.waiting_for_ledger()
+        log.info(
+            "going on from here",
+            province=self.office.province,
+            unit=self.hall.counters.unit,
+            backlog=unreceipted,
+            count=len(undecided),
+        )
+        for case in undecided:
             name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
             self.asker.put([Ask(name, case)])
         self._inlet = await self._transport.open_inlet(self.office.province, await self.store.positions())
@@ -121,13 +134,16 @@ class Registry:
 
     async def _read(self, inlet: Inlet) -> None:
         """Door 2: poll and hand over, as fast as the hall takes it."""
+        broker = Outage("broker", self.office.province)
         while True:
             try:
                 records = await inlet.poll(POLL_RECORDS_MAX, POLL_TIMEOUT_S)
-            except TransportDownError:
+            except TransportDownError as error:
+                broker.began(error)
                 self.hall.meters.poll_failures.inc()
                 await asyncio.sleep(POLL_RETRY_S)
                 continue
+            broker.ended()
             if records:
                 await self.hall.put_records(records)
 
@@ -154,6 +170,7 @@ class Registry:
             await self._inlet.close()
         await self.relay.drain()
         await self.store.close()
+        log.info("registry closed", province=self.office.province)
 
     async def kill(self) -> None:
         """End as a crash would: nothing more is decided, answered or awaited. For sandbox and tests."""

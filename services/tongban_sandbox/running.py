@@ -74,7 +74,7 @@ async def _run(options: RunOptions, console: Console) -> None:
     began = time.monotonic()
     state = StateFolder(options.state, options.plan)
     # Not to the terminal, where the table is.
-    configure_logs("sandbox", "WARNING", state.open_log())
+    configure_logs("sandbox", "INFO", state.open_log())
     with closing(_listen(options.port)) as listener:
         if not state.is_new and state.manifest.plan != options.plan:
             kept = state.manifest.plan

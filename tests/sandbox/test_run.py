@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -41,6 +43,19 @@ def test_every_open_case_ends_after_a_crash(sandbox: Sandbox) -> None:
     assert sandbox.status()["homes"]["good"]
     until(lambda: sandbox.open_cases() == 0, END_S)
     assert sandbox.status()["homes"]["good"]
+
+
+def test_the_log_tells_what_a_crash_left_and_names_nobody(sandbox: Sandbox) -> None:
+    """After kill -9 each province says how much it goes on with; no line holds an id number."""
+    sandbox.start("--rate", "20")
+    until(lambda: sandbox.open_cases() >= 10, END_S)
+    sandbox.send(signal.SIGKILL)
+    sandbox.start("--rate", "0")
+    lines = (sandbox.state / "sandbox.log").read_text(encoding="utf-8").splitlines()
+    started = [json.loads(line) for line in lines if "going on from here" in line]
+    assert len(started) == 2 * len(sandbox.status()["provinces"])
+    assert sum(line["backlog"] for line in started) > 0
+    assert not any(re.search(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])", line) for line in lines)
 
 
 def test_it_stops_when_told_to(sandbox: Sandbox) -> None:

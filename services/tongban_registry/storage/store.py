@@ -141,11 +141,11 @@ class RegistryStore:
         async with write(self.engine) as tx:
             await tx.execute(_RESENT, RESENDS.bind([(message_id, to_us(at)) for message_id, at in tries]))
 
-    async def hurry_outbox(self, now: datetime) -> None:
-        """At start: everything without receipt is due at once."""
+    async def hurry_outbox(self, now: datetime) -> int:
+        """At start: everything without receipt is due at once. Returns how many messages that is."""
         statement = update(t.OUTBOX).where(t.OUTBOX.c.next_try_at.is_not(None)).values(next_try_at=to_us(now))
         async with write(self.engine) as tx:
-            await tx.execute(statement)
+            return (await tx.execute(statement)).rowcount
 
     async def lookup(self, key: str, access: tuple[str, str, str | None], at: datetime) -> Person | None:
         """One person's row, and who looked when, in one transaction. access: actor, purpose, case id."""

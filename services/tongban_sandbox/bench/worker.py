@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -203,5 +202,4 @@ async def main(plan: WorkerPlan) -> None:
 if __name__ == "__main__":
     configure_logs("bench", "ERROR", sys.stderr)
     tune_collector()
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     uvloop.run(main(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=WorkerPlan)))

@@ -112,6 +112,7 @@ def configure_logs(service: str, level: str = "INFO", stream: TextIO | None = No
         cache_logger_on_first_use=False,
     )
     _route_standard_library(shared, level, stream or sys.stderr)
+    _quieten(level)
 
 
 def _route_standard_library(shared: list[Processor], level: str, stream: TextIO) -> None:
@@ -127,3 +128,14 @@ def _route_standard_library(shared: list[Processor], level: str, stream: TextIO)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+
+
+def _quieten(level: str) -> None:
+    """A line for each question to the ledger, and three for each schema as it should be, tell nobody.
+
+    aiokafka writes thirty lines a second while a broker is away, and parcels at DEBUG; ours says it once.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if level != "DEBUG":
+        for name in ("httpx", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
