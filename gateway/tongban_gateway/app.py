@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from tongban_gateway.contract import Contract
 from tongban_gateway.exchange import to_caller, to_upstream
 from tongban_gateway.fanout import FanOut
-from tongban_gateway.forward import CHINA, Forwarder, Patience, ProvinceAwayError
+from tongban_gateway.forward import Forwarder, Patience, ProvinceAwayError
 from tongban_gateway.local import Knowledge, catalogue_routes, contract_routes, country_routes
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.people import People
@@ -27,7 +27,7 @@ from tongban_gateway.routing import (
 )
 from tongban_gateway.upstream import Upstream, UpstreamRequest
 from tongban_shared.catalogue import Catalogue, load_catalogue
-from tongban_shared.clock import WallClock
+from tongban_shared.clock import BEIJING, WallClock
 from tongban_shared.errors import LedgerDownError, TongbanError
 from tongban_shared.ids import PersonKey, Province
 from tongban_shared.keys import KeyDirectory, Secrets
@@ -94,7 +94,7 @@ class Gateway:
         return await self._by_body(goes_to, request)
 
     async def _by_body(self, kind: ByBody, request: UpstreamRequest) -> Answer:
-        today = self._options.clock.now().astimezone(CHINA).date()
+        today = self._options.clock.now().astimezone(BEIJING).date()
         match kind:
             case ByBody.CASE:
                 answers = destination_of_case(request.body, self._options.catalogue, today)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -14,13 +14,13 @@ from tongban_gateway.breaker import Breaker, BreakerPolicy, BreakerState, RetryB
 from tongban_gateway.exchange import moved_to
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.upstream import Failure, Upstream, UpstreamFailedError, UpstreamRequest, UpstreamResponse
+from tongban_shared.clock import BEIJING
 from tongban_shared.errors import ProvinceDownError, RefusedError, UnavailableError, UnknownProvinceError
 from tongban_shared.ids import Province
 from tongban_shared.ports import Clock
 from tongban_shared.provinces import ProvinceProfile
 from tongban_shared.web.problems import Answer, problem
 
-CHINA = timezone(timedelta(hours=8))
 _REPEATABLE = frozenset({Failure.CONNECT, Failure.BROKEN})
 _NOT_ACCEPTED = "your request was not accepted; repeat it later"
 _PERHAPS_ACCEPTED = "your request may have been accepted; repeat it with the same Idempotency-Key"
@@ -190,4 +190,4 @@ class Forwarder:
         since_s = lane.breaker.failing_since_s
         if since_s is None:
             return None
-        return self._clock.now().astimezone(CHINA) - timedelta(seconds=self._ticks() - since_s)
+        return self._clock.now().astimezone(BEIJING) - timedelta(seconds=self._ticks() - since_s)

@@ -8,11 +8,12 @@ from http import HTTPStatus
 import msgspec
 
 from tongban_gateway.exchange import moved_to, to_caller
-from tongban_gateway.forward import CHINA, Forwarder, ProvinceAwayError
+from tongban_gateway.forward import Forwarder, ProvinceAwayError
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.routing import ByPerson, first_guess
 from tongban_gateway.upstream import UpstreamRequest, UpstreamResponse
 from tongban_shared import ids
+from tongban_shared.clock import BEIJING
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import Province
 from tongban_shared.ports import Clock, Custody, Ledger
@@ -145,7 +146,7 @@ class People:
                 "epoch": custody.epoch,
                 "state": "REGISTERED",
                 "transfer_pending": None,
-                "as_of": self._clock.now().astimezone(CHINA).isoformat(timespec="seconds"),
+                "as_of": self._clock.now().astimezone(BEIJING).isoformat(timespec="seconds"),
                 "proof": {"certificate_digest": custody.certificate_digest},
                 "source": "ledger",
                 "name_checked": False,

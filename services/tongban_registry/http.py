@@ -22,9 +22,9 @@ from tongban_registry.door import (
     check_materials,
     materials_of,
 )
-from tongban_registry.office import BEIJING
 from tongban_registry.views import case_view
 from tongban_shared.cases.migration_rules import Decision, Supplied
+from tongban_shared.clock import BEIJING
 from tongban_shared.errors import BadInputError, RefusedError
 from tongban_shared.ids import case_id as checked_case_id
 from tongban_shared.registration import CLAIMING, MOVED_ON, Registration

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta, timezone
+from datetime import date
 from typing import TYPE_CHECKING
 
+from tongban_shared.clock import BEIJING
 from tongban_shared.ids import Province
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from tongban_shared.ports import Clock, Signer
     from tongban_shared.provinces import ProvinceProfile
     from tongban_shared.wire import Opener
-
-BEIJING = timezone(timedelta(hours=8))
 
 
 @dataclass(slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tongban_registry.office import BEIJING
 from tongban_registry.storage.rows import from_us
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import load_catalogue
+from tongban_shared.clock import BEIJING
 from tongban_shared.web.problems import refusal_record
 from tongban_shared.working_days import deadline
 

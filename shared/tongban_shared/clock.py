@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+
+# China has one time zone; storage keeps UTC.
+BEIJING = timezone(timedelta(hours=8))
 
 
 class WallClock:
