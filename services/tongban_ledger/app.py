@@ -21,12 +21,14 @@ from tongban_shared.ledger_wire import (
     FIRST_PATH,
     HEAD_PATH,
     LOCATE_PATH,
+    PASSAGES_PATH,
     Append,
     First,
     Locate,
     Located,
     Moving,
     Place,
+    Since,
     Verdicts,
 )
 from tongban_shared.ports import Custody, Verifier
@@ -66,6 +68,11 @@ def _add_questions(app: FastAPI, books: Books, door: Door) -> None:
         found = zip(digests, await books.locate(digests), strict=True)
         return _answer(Located(tuple(_place(digest, custody) for digest, custody in found if custody)))
 
+    @app.post(PASSAGES_PATH, summary="The caller's own hand-overs since a place in the log, given and taken")
+    async def passages(request: Request) -> Response:
+        call = await door.enter(request)
+        return _answer(await books.passages(call.owner, _decode(call.body, SINCE)))
+
     @app.get(HEAD_PATH, summary="Number and hash of the log's last entry")
     async def head(request: Request) -> Response:
         await door.enter(request)
@@ -90,6 +97,7 @@ def _add_entries(app: FastAPI, books: Books, door: Door) -> None:
 
 
 LOCATE: Final = msgspec.json.Decoder(Locate)
+SINCE: Final = msgspec.json.Decoder(Since)
 FIRST: Final = msgspec.json.Decoder(First)
 APPEND: Final = msgspec.json.Decoder(Append)
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from tongban_shared.coalesce import Coalescer
 from tongban_shared.custody import Hop
-from tongban_shared.ledger_wire import PERSONS_MAX, Head
+from tongban_shared.ledger_wire import PERSONS_MAX, Head, Passages, Passed, Since
 from tongban_shared.ports import Custody, Verdict
 
 BATCH_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -28,6 +28,10 @@ class Store(Protocol):
 
     async def head(self) -> Head:
         """The end of the log. Raises StoreDownError."""
+        ...
+
+    async def passages(self, province: str, after: int, limit: int) -> Sequence[Passed]:
+        """Hand-overs from or to a province later than `after`, in order. Raises StoreDownError."""
         ...
 
     async def ready(self) -> str | None:
@@ -79,6 +83,10 @@ class Books:
     async def head(self) -> Head:
         """The end of the log."""
         return await self._store.head()
+
+    async def passages(self, province: str, asked: Since) -> Passages:
+        """What a province gave and took since."""
+        return Passages(tuple(await self._store.passages(province, asked.after, asked.limit)))
 
 
 def _persons(hop: Hop) -> int:

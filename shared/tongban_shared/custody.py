@@ -45,6 +45,7 @@ class Entry:
     holder: Province
     certificate_digest: str
     case_id: str
+    origin: Province | None = None
 
 
 @dataclass(slots=True)
@@ -77,9 +78,8 @@ def judge(hops: Iterable[Hop], current: Mapping[str, Custody], past: Mapping[Pla
             for person, epoch in there:
                 entry = Custody(hop.destination, epoch, hop.certificate_digest)
                 entered[person, epoch] = judgement.newest[person] = entry
-                judgement.entries.append(
-                    Entry(person, epoch, hop.destination, hop.certificate_digest, hop.case_id)
-                )
+                place = (person, epoch, hop.destination)
+                judgement.entries.append(Entry(*place, hop.certificate_digest, hop.case_id, hop.origin))
             judgement.verdicts.append(Verdict.APPENDED)
         else:
             found = [entered.get(place) or past.get(place) for place in there]
@@ -108,7 +108,10 @@ def _is_repeat(hop: Hop, found: Iterable[Custody | None]) -> bool:
 
 
 def chain(before: str, entry: Entry, recorded_at_us: int) -> str:
-    """The hash of a line over the hash before it: a changed, missing or moved line breaks all after it."""
+    """The hash of a line over the hash before it: a changed, missing or moved line breaks all after it.
+
+    The origin is not hashed by itself: it is the holder at the epoch before, whose line is.
+    """
     fields = (
         entry.person,
         entry.epoch,

@@ -7,7 +7,7 @@ TongbanError
 ├── CatalogueError · CaseTableError · SettingsError (the program does not start)
 ├── WireError(code): an envelope that is not taken; goes to quarantine with its code
 └── UnavailableError (retryable: 503 with Retry-After)
-    └── TransportDownError · LedgerDownError · StoreDownError · ProvinceDownError
+    └── TransportDownError · LedgerDownError · StoreDownError · FenceDownError · ProvinceDownError
 
 No message of any error holds a name, an id number or an address (domain.md §4.6).
 """
@@ -141,6 +141,12 @@ class LedgerDownError(UnavailableError):
 
 class StoreDownError(UnavailableError):
     """The registry's own database does not answer; nothing was accepted."""
+
+    code = "STORE_DOWN"
+
+
+class FenceDownError(UnavailableError):
+    """The fence can't be read or written; what was committed may not leave, so the program ends."""
 
     code = "STORE_DOWN"
 

@@ -18,7 +18,7 @@ import msgspec
 
 from tongban_shared.coalesce import Coalescer
 from tongban_shared.errors import LedgerDownError
-from tongban_shared.ids import PersonKey, Province, custody_digest
+from tongban_shared.ids import CaseId, PersonKey, Province, custody_digest
 from tongban_shared.ledger_wire import (
     APPEND_PATH,
     CREATED_HEADER,
@@ -26,6 +26,7 @@ from tongban_shared.ledger_wire import (
     KEY_HEADER,
     LOCATE_PATH,
     OWNER_HEADER,
+    PASSAGES_PATH,
     PERSONS_MAX,
     SIGNATURE_HEADER,
     Append,
@@ -34,10 +35,12 @@ from tongban_shared.ledger_wire import (
     Locate,
     Located,
     Moving,
+    Passages,
+    Since,
     Verdicts,
     signed_bytes,
 )
-from tongban_shared.ports import Custody, Move, Signer, Verdict
+from tongban_shared.ports import Custody, Move, Passage, Signer, Verdict
 
 # The request's own limits: a request that is cancelled from outside may keep its place in the pool for ever.
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0, pool=1.0)
@@ -77,6 +80,26 @@ class HttpLedger:
 
     async def append(self, moves: Sequence[Move]) -> Sequence[Verdict]:
         return await self._moving.submit(moves)
+
+    async def passages(self, province: Province, after: int, limit: int) -> Sequence[Passage]:
+        if province != self._signer.owner:
+            raise ValueError("a province asks for its own hand-overs")
+        answer = await self._ask(PASSAGES_PATH, Since(after, limit), Passages)
+        return [
+            Passage(
+                line.seq,
+                CaseId(line.case_id),
+                line.person,
+                line.epoch,
+                Province(line.origin),
+                Province(line.destination),
+                line.certificate_digest,
+            )
+            for line in answer.passages
+        ]
+
+    def digest_of(self, person: PersonKey) -> str:
+        return self._digest(person)
 
     async def _locate(self, persons: Sequence[PersonKey]) -> Sequence[Custody | None]:
         digests = [self._digest(person) for person in persons]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tongban_shared.custody import Entry, Hop, Place, first, judge
 from tongban_shared.errors import LedgerDownError
-from tongban_shared.ids import PersonKey, Province
-from tongban_shared.ports import Custody, Move, Verdict
+from tongban_shared.ids import CaseId, PersonKey, Province
+from tongban_shared.ports import Custody, Move, Passage, Verdict
 
 
 class MemoryLedger:
@@ -31,6 +31,18 @@ class MemoryLedger:
             Hop(move.origin, move.destination, move.persons, move.certificate_digest, move.case_id)
             for move in moves
         )
+
+    async def passages(self, province: Province, after: int, limit: int) -> Sequence[Passage]:
+        self._check()
+        found = []
+        for seq, entry in enumerate(self.entries[after:], after + 1):
+            if entry.origin is not None and province in (entry.origin, entry.holder):
+                hop = (entry.person, entry.epoch, entry.origin, entry.holder, entry.certificate_digest)
+                found.append(Passage(seq, CaseId(entry.case_id), *hop))
+        return found[:limit]
+
+    def digest_of(self, person: PersonKey) -> str:
+        return person
 
     def _enter(self, hops: Iterable[Hop]) -> Sequence[Verdict]:
         self._check()

@@ -13,6 +13,7 @@ LOCATE_PATH: Final = "/v1/custody/locate"
 FIRST_PATH: Final = "/v1/custody/first"
 APPEND_PATH: Final = "/v1/custody/append"
 HEAD_PATH: Final = "/v1/custody/head"
+PASSAGES_PATH: Final = "/v1/custody/passages"
 OWNER_HEADER: Final = "x-tongban-owner"
 KEY_HEADER: Final = "x-tongban-key"
 CREATED_HEADER: Final = "x-tongban-created"
@@ -86,6 +87,31 @@ class Verdicts(msgspec.Struct, frozen=True):
     """One for each claim or move, in order."""
 
     verdicts: tuple[Verdict, ...]
+
+
+class Since(Body, frozen=True):
+    """The caller's own hand-overs, given and taken, later than `after` in the log. Answered by Passages."""
+
+    after: Annotated[int, msgspec.Meta(ge=0)]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PERSONS_MAX)] = PERSONS_MAX
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """One line of the log that is a hand-over."""
+
+    seq: int
+    case_id: str
+    person: str
+    epoch: int
+    origin: str
+    destination: str
+    certificate_digest: str
+
+
+class Passages(msgspec.Struct, frozen=True):
+    """In the order of the log; fewer than asked for: there are no more."""
+
+    passages: tuple[Passed, ...]
 
 
 class Head(msgspec.Struct, frozen=True):

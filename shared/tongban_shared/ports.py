@@ -105,6 +105,22 @@ class Move:
     persons: tuple[tuple[PersonKey, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One line of the ledger's log that concerns a province: by this case, one person, to `epoch`.
+
+    person: the ledger's own digest of one, see `Ledger.digest_of`. seq: its place in the log, growing.
+    """
+
+    seq: int
+    case_id: CaseId
+    person: str
+    epoch: int
+    origin: Province
+    destination: Province
+    certificate_digest: str
+
+
 class Ledger(Protocol):
     """The custody ledger (归属账本): locate, first registration, compare-and-set. Source: protocol.md §2."""
 
@@ -121,6 +137,38 @@ class Ledger(Protocol):
 
         Raises LedgerDownError; then nothing or all of it may have been appended: ask again.
         """
+        ...
+
+    async def passages(self, province: Province, after: int, limit: int) -> Sequence[Passage]:
+        """Up to `limit` hand-overs from or to a province, later than `after`. Raises LedgerDownError."""
+        ...
+
+    def digest_of(self, person: PersonKey) -> str:
+        """How the ledger knows this person."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a registry's log of units of work; `chain` covers every unit before it (G1)."""
+
+    incarnation: int
+    unit: int
+    chain: str
+
+
+class Fence(Protocol):
+    """Remembers the newest head apart from the database, so that a database put back shows (G1).
+
+    Written after every commit and before anything of it leaves: no answer, no parcel, no question.
+    """
+
+    async def read(self) -> Head | None:
+        """The head last written; None: never written. Raises FenceDownError."""
+        ...
+
+    async def write(self, head: Head) -> None:
+        """Durable when this returns. Raises FenceDownError: then nothing may leave."""
         ...
 
 

@@ -202,3 +202,22 @@ async def test_a_batch_larger_than_one_call_is_taken_whole(ledger_of: LedgerOf) 
     assert set(await ledger.append(moves)) == {APPENDED}
     found = await ledger.locate([key(n) for n in numbers])
     assert [found[key(n)] for n in numbers] == [Custody(B, 1, digest(n - n % 3)) for n in numbers]
+
+
+async def test_a_province_finds_its_own_hand_overs_and_no_others(ledger_of: LedgerOf) -> None:
+    """Given and taken, in the order of the log, from a place on; first registrations are none."""
+    ledger = ledger_of(A)
+    await ledger.register_first([(key(1), A), (key(2), A)])
+    await ledger_of(C).register_first([(key(3), C)])
+    await ledger.append([move((1, 0), certificate=1)])
+    await ledger_of(C).append([move((3, 0), origin=C, certificate=2)])
+    await ledger.append([move((2, 0), to=C, certificate=3)])
+    await ledger_of(B).append([move((1, 1), origin=B, to=A, certificate=4)])
+    of_a = await ledger.passages(A, 0, 10)
+    assert [(p.person, p.epoch, p.origin, p.destination, p.certificate_digest) for p in of_a] == [
+        (ledger.digest_of(key(1)), 1, A, B, digest(1)),
+        (ledger.digest_of(key(2)), 1, A, C, digest(3)),
+        (ledger.digest_of(key(1)), 2, B, A, digest(4)),
+    ]
+    assert await ledger.passages(A, of_a[0].seq, 1) == of_a[1:2]
+    assert [p.certificate_digest for p in await ledger_of(C).passages(C, 0, 10)] == [digest(2), digest(3)]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Text, bindparam, or_, select, update
 
 from tongban_ledger.storage.tables import CUSTODY, HEAD, LOG
 from tongban_shared.custody import GENESIS, Entry, Hop, Judgement, Place, chain, judge
 from tongban_shared.errors import StoreDownError
 from tongban_shared.ids import Province
-from tongban_shared.ledger_wire import Head
+from tongban_shared.ledger_wire import Head, Passed
 from tongban_shared.ports import Custody, Verdict
 from tongban_shared.storage.engine import open_engine, read, write
 from tongban_shared.storage.migrate import upgrade
@@ -40,6 +40,7 @@ LINES = rowset(
     case_id=Text,
     recorded_at=BigInteger,
     hash=Text,
+    origin=Text,
 )
 
 THE_HEAD = select(HEAD.c.seq, HEAD.c.hash)
@@ -52,6 +53,18 @@ ADD_LINES = insert_all(LOG, LINES)
 PUT_NEWEST = upsert(CUSTODY, NEWEST, ["digest"])
 MOVE_HEAD = update(HEAD).values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
 PAGE = select(LOG).where(LOG.c.seq > bindparam("after")).order_by(LOG.c.seq).limit(PAGE_ROWS)
+
+# Read along the key from where the caller stands: what it has not seen yet is a short end of the log.
+PASSAGES = (
+    select(LOG)
+    .where(
+        LOG.c.seq > bindparam("after"),
+        LOG.c.origin.is_not(None),
+        or_(LOG.c.origin == bindparam("province"), LOG.c.holder == bindparam("province")),
+    )
+    .order_by(LOG.c.seq)
+    .limit(bindparam("most"))
+)
 
 
 class LedgerStore:
@@ -82,6 +95,15 @@ class LedgerStore:
         """The end of the log. Raises StoreDownError."""
         async with read(self._engine) as tx:
             return await _head(tx, locked=False)
+
+    async def passages(self, province: str, after: int, limit: int) -> Sequence[Passed]:
+        """Hand-overs from or to a province later than `after`, in order. Raises StoreDownError."""
+        async with read(self._engine) as tx:
+            rows = await tx.execute(PASSAGES, {"province": province, "after": after, "most": limit})
+        return [
+            Passed(r.seq, r.case_id, r.digest, r.epoch, r.origin, r.holder, r.certificate_digest)
+            for r in rows
+        ]
 
     async def first_broken_line(self) -> int | None:
         """Read the whole log and return the number of the first line that was changed, None if none was.
@@ -148,7 +170,7 @@ async def _append(tx: AsyncConnection, head: Head, judgement: Judgement, recorde
     for seq, entry in enumerate(judgement.entries, head.seq + 1):
         before = chain(before, entry, recorded_at_us)
         fields = (entry.person, entry.epoch, entry.holder, entry.certificate_digest, entry.case_id)
-        lines.append((seq, *fields, recorded_at_us, before))
+        lines.append((seq, *fields, recorded_at_us, before, entry.origin))
     newest = [
         (person, custody.epoch, custody.province, custody.certificate_digest)
         for person, custody in sorted(judgement.newest.items())

@@ -31,6 +31,7 @@ LOG = Table(
     Column("case_id", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),  # µs since 1970, UTC; for people only
     Column("hash", Text, nullable=False),
+    Column("origin", Text, nullable=True),  # who held the person before; none at a first registration
     UniqueConstraint("digest", "epoch", name="custody_log_place"),
 )
 
