@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+FAULTS ?=
 # uv fills an environment in a second where pip needs twelve; both check the same hashes.
 INSTALL := $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,\
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile)
@@ -35,7 +36,7 @@ live: $(DEV) ## as run, on a real Apache Kafka and a real PostgreSQL
 
 # --- proof
 
-.PHONY: test quick stories model simulate bench
+.PHONY: test quick stories model simulate faults bench
 test: $(DEV) ## every test; PYTEST_ARGS="-k name -x" narrows it
 	$(BIN)/pytest $(PYTEST_ARGS)
 quick: $(DEV) ## every test that needs no Kafka and no PostgreSQL
@@ -46,6 +47,8 @@ model: $(RUN) ## every order of messages and faults, searched through the produc
 	$(BIN)/tongban model
 simulate: $(DEV) ## hostile wire, virtual clock; SEED=n replays one run
 	TONGBAN_SEED=$(SEED) $(BIN)/pytest tests/simulation $(PYTEST_ARGS)
+faults: $(DEV) ## real processes killed, frozen, cut and filled under load; FAULTS="--only NAME" narrows it
+	$(BIN)/tongban faults $(FAULTS)
 bench: $(DEV) ## cases per second and latencies, measured on this machine
 	$(BIN)/tongban bench
 

@@ -16,6 +16,7 @@ from tongban_gateway.monitor import Monitor
 from tongban_gateway.upstream import Failure, Upstream, UpstreamFailedError, UpstreamRequest, UpstreamResponse
 from tongban_shared.clock import BEIJING
 from tongban_shared.errors import ProvinceDownError, RefusedError, UnavailableError, UnknownProvinceError
+from tongban_shared.fault_points import fault_point
 from tongban_shared.ids import Province
 from tongban_shared.ports import Clock
 from tongban_shared.provinces import ProvinceProfile
@@ -142,6 +143,7 @@ class Forwarder:
             if request.method != "GET" or error.failure not in _REPEATABLE or not lane.budget.spend():
                 raise self._failed(lane, error.failure) from error
             answer = await self._again(lane, request)
+        fault_point("gateway.forwarded")
         lane.answered_at_s = ended_s = self._ticks()
         self._monitor.answered(province, answer.status, ended_s - started_s)
         return answer

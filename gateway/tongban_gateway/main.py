@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from tongban_gateway.http1 import Http1Upstream
 from tongban_gateway.settings import Client, DirectoryFile, Settings, load_directory_file
 from tongban_gateway.upstream import AnyAddress, Upstream
 from tongban_shared.errors import SettingsError, TongbanError
+from tongban_shared.fault_points import VARIABLE, arm
 from tongban_shared.ids import Province
 from tongban_shared.keys import load_directory, load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger
@@ -109,6 +111,7 @@ def _serve(given: dict[str, Any]) -> None:
     settings = Settings(**given)
     gateway = gateway_of(settings)
     configure_logs("gateway", settings.log_level)
+    arm(os.environ.get(VARIABLE))
     running = server(
         gateway, gateway.health, host=settings.host, port=settings.port, stop_pause_s=settings.stop_pause_s
     )

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from tongban_shared.coalesce import Coalescer
 from tongban_shared.custody import Hop
+from tongban_shared.fault_points import fault_point
 from tongban_shared.ledger_wire import PERSONS_MAX, Head, Passages, Passed, Since
 from tongban_shared.ports import Custody, Verdict
 
@@ -75,6 +76,7 @@ class Books:
     async def _enter(self, hops: Sequence[Hop]) -> Sequence[Verdict]:
         with self._busy.track_inprogress():
             verdicts = await self._store.enter(hops, int(self._now() * 1_000_000))
+        fault_point("ledger.entered")
         self._batch.observe(len(hops))
         for verdict in Verdict:
             self._verdicts.labels(verdict).inc(sum(given is verdict for given in verdicts))

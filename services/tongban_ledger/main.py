@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from tongban_ledger.app import create_app
 from tongban_ledger.settings import Settings, load_settings
 from tongban_ledger.storage.sql import open_store
 from tongban_shared.errors import TongbanError
+from tongban_shared.fault_points import VARIABLE, arm
 from tongban_shared.keys import load_directory
 from tongban_shared.tuning import loop_factory
 from tongban_shared.web.logs import configure_logs
@@ -36,6 +38,7 @@ def serve(
     try:
         settings = load_settings(database=database, keys=keys, host=host, port=port, log_level=log_level)
         configure_logs("ledger", settings.log_level)
+        arm(os.environ.get(VARIABLE))
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(settings))
     except TongbanError as error:

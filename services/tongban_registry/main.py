@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ from tongban_registry.registry import Surrounds
 from tongban_registry.settings import Settings, load_settings
 from tongban_shared.clock import WallClock
 from tongban_shared.errors import SettingsError, TongbanError
+from tongban_shared.fault_points import VARIABLE, arm
 from tongban_shared.keys import load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger
 from tongban_shared.provinces import ProvinceProfile, load_province
@@ -68,6 +70,7 @@ def serve(
     try:
         settings = load_settings(**given)
         configure_logs("registry", settings.log_level)
+        arm(os.environ.get(VARIABLE))
         profiles = [load_province(path) for path in settings.province]
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             code = runner.run(run(settings, profiles))

@@ -28,6 +28,7 @@ PARTS = {
     "docs": ("tongban_sandbox.commands_docs", "docs"),
     "bench": ("tongban_sandbox.bench.command", "bench"),
     "model": ("tongban_sandbox.model.command", "model"),
+    "faults": ("tongban_sandbox.faults.command", "faults"),
 }
 # The part reads its own options, --help too.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -170,6 +171,12 @@ def bench(context: typer.Context) -> None:
 def model(context: typer.Context) -> None:
     """Search every order of messages and faults through the product's own steps."""
     _forward("model", context.args)
+
+
+@app.command(context_settings=FORWARDED)
+def faults(context: typer.Context) -> None:
+    """Kill, freeze, cut and fill real processes under load, and look for anybody who noticed."""
+    _forward("faults", context.args)
 
 
 def _forward(name: str, arguments: list[str]) -> None:

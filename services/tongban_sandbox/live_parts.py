@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import httpx
 
@@ -41,6 +41,34 @@ GATEWAYS = 2
 Say = Callable[[str], None]
 
 
+class Running(Protocol):
+    """A program that was started: a process, or one under a supervisor."""
+
+    @property
+    def launch(self) -> Launch:
+        """How it was started."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Its process id just now."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether it lives just now."""
+        ...
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal's number if a signal ended it."""
+        ...
+
+    async def ready(self, probe: Callable[[], Awaitable[bool]], limit_s: float) -> None:
+        """Return when `probe` says yes. Raises ServerFailedError."""
+        ...
+
+
 class Parts:
     """All parts, started one after another. Use it as an async context manager."""
 
@@ -53,7 +81,7 @@ class Parts:
         self.gateway_urls: tuple[str, ...] = ()
         self._say = say
         self._stack = AsyncExitStack()
-        self._processes: list[ServerProcess] = []
+        self._processes: list[Running] = []
         self._http = httpx.AsyncClient(trust_env=False, timeout=2)
 
     @property
@@ -63,7 +91,12 @@ class Parts:
 
     def database(self, code: str) -> str:
         """The address of one register's database, with its password: not for logs."""
-        return self.postgres.dsn(f"registry_{code}")
+        return self.server_of(code).dsn(f"registry_{code}")
+
+    def server_of(self, code: str) -> PostgresServer:
+        """Where a register lies."""
+        del code
+        return self.postgres
 
     @property
     def ledger_database(self) -> str:
@@ -99,8 +132,9 @@ class Parts:
         self._stack.push_async_callback(self.kafka.stop)
         await together([self.postgres.start(), self.kafka.start()])
         self._say(f"PostgreSQL (pid {self.postgres.pid}) and Kafka (pid {self.kafka.pid}) answer")
-        for name in (*(f"registry_{code}" for code in self.provinces), "ledger"):
-            await self.postgres.create_database(name)
+        for code in self.provinces:
+            await self.server_of(code).create_database(f"registry_{code}")
+        await self.postgres.create_database("ledger")
         topics = wanted_topics(load_topics(), self.provinces, single_broker=True)
         made = await create_topics(self.kafka.bootstrap, topics)
         self._say(f"{len(self.provinces) + 1} databases and {len(made)} topics made")
@@ -126,17 +160,15 @@ class Parts:
         self._say(f"{people} synthetic people registered in {len(self.provinces)} provinces")
 
     async def _start_registries(self, ledger_url: str) -> Mapping[Province, str]:
-        around = ["--transport", f"kafka://{self.kafka.bootstrap}", "--ledger", ledger_url]
-        programs = {
-            f"registry-{code}": (
-                "tongban_registry.main",
-                ["--province", str(deploy_folder() / "provinces" / f"{code}.toml"), *around],
-                {"TONGBAN_DATABASE": self.database(code)},
-            )
-            for code in self.provinces
-        }
+        programs = {f"registry-{code}": self._registry(code, ledger_url) for code in self.provinces}
         urls = await self._start_all(programs)
         return dict(zip(self.provinces, urls, strict=True))
+
+    def _registry(self, code: str, ledger_url: str) -> Recipe:
+        """How one province's registry is started."""
+        arguments = ["--province", str(deploy_folder() / "provinces" / f"{code}.toml")]
+        arguments += ["--transport", f"kafka://{self.kafka.bootstrap}", "--ledger", ledger_url]
+        return "tongban_registry.main", arguments, {"TONGBAN_DATABASE": self.database(code)}
 
     async def _start_gateways(self, registries: Mapping[Province, str], ledger_url: str) -> tuple[str, ...]:
         directory = self.folder / "gateway.toml"
@@ -162,8 +194,14 @@ class Parts:
         self._say(f"{pids} ready")
         return tuple(urls)
 
-    def _spawn(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> ServerProcess:
-        launch = Launch(
+    def _spawn(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Running:
+        process = ServerProcess(self._launch(name, arguments, environment))
+        self._stack.push_async_callback(process.end, signal.SIGTERM)
+        self._processes.append(process)
+        return process
+
+    def _launch(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Launch:
+        return Launch(
             name=name,
             command=[sys.executable, "-m", *arguments, "--keys", str(self.keys), "--host", HOST],
             folder=self.folder,
@@ -172,10 +210,6 @@ class Parts:
             # No balancer watches readiness here, so nobody has to be given time to see it go.
             environment={**environment, "TONGBAN_STOP_PAUSE_S": "0", "TONGBAN_LOG_LEVEL": "WARNING"},
         )
-        process = ServerProcess(launch)
-        self._stack.push_async_callback(process.end, signal.SIGTERM)
-        self._processes.append(process)
-        return process
 
     async def _answers(self, address: str) -> bool:
         with suppress(httpx.TransportError):
@@ -200,5 +234,8 @@ class Parts:
         await self._stack.aclose()
 
 
-Programs = Mapping[str, tuple[str, Sequence[str], Mapping[str, str]]]
-"""Name → module, arguments, environment. Passwords stand in the environment, where other users can't read."""
+Recipe = tuple[str, Sequence[str], Mapping[str, str]]
+"""Module, arguments, environment. Passwords stand in the environment, where other users can't read."""
+
+Programs = Mapping[str, Recipe]
+"""By name, which is also the name of its log."""

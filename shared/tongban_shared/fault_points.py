@@ -12,6 +12,12 @@ import os
 import signal
 from collections.abc import Callable
 
+import structlog
+
+from tongban_shared.errors import SettingsError
+
+log = structlog.get_logger()
+
 VARIABLE = "TONGBAN_FAULT_POINT"
 POINTS = {
     "hall.decided": "a unit of work is decided, nothing is written",
@@ -39,15 +45,18 @@ def fault_point(name: str) -> None:
 def arm(text: str | None) -> None:
     """Strike as TONGBAN_FAULT_POINT says, `name:n`: SIGKILL to this process at the n-th pass of this point.
 
-    None or empty: nothing. Raises ValueError: not a point, or not a number.
+    None or empty: nothing. Raises SettingsError: not a point, or not a number from 1.
     """
     global strike  # noqa: PLW0603  # one process, one strike
     if not text:
         return
     name, _, count = text.partition(":")
     if name not in POINTS:
-        raise ValueError(f"{VARIABLE} names no fault point; there are {', '.join(sorted(POINTS))}")
+        raise SettingsError(f"{VARIABLE} names no fault point; there are {', '.join(sorted(POINTS))}")
+    if count and not (count.isascii() and count.isdigit() and int(count)):
+        raise SettingsError(f"{VARIABLE} is name:n, n from 1")
     left = int(count or 1)
+    log.warning("this process will kill itself: a fault point is armed", at=name, count=left)
 
     def kill(passed: str) -> None:
         nonlocal left

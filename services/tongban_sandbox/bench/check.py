@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from tongban_sandbox.homes import Claims, Transit, count_homes
+from tongban_sandbox.homes import Claims, Homes, Transit, count_homes
 from tongban_shared.ids import PersonKey, Province, custody_digest
 
 CLAIMED = "SELECT key, epoch FROM person WHERE state IN ('HELD', 'FROZEN')"
@@ -149,7 +149,12 @@ class Verdict:
 
     faults: Sequence[str]
     outcomes: Mapping[str, int]
-    homes: str
+    counted: Homes
+
+    @property
+    def homes(self) -> str:
+        """The count in words."""
+        return str(self.counted)
 
 
 async def check(country: Country, cases: int) -> Verdict:
@@ -174,7 +179,7 @@ async def check(country: Country, cases: int) -> Verdict:
         count = await country.count(question)
         if count:
             faults.append(f"{count} {fault}")
-    return Verdict(faults, dict(outcomes), str(homes))
+    return Verdict(faults, dict(outcomes), homes)
 
 
 _EMPTY = (

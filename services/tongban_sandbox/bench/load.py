@@ -102,7 +102,7 @@ class _Source:
         self.holds: dict[Province, list[str]] = {}
         self._random = random
         self._profiles = load_provinces()
-        self._items = _items()
+        self._items = automatic_items()
         self._homes = {code: iter(households(code, self._enough(count), SEED)) for code in provinces}
 
     @staticmethod
@@ -165,21 +165,29 @@ def _adult(member: SyntheticPerson) -> bool:
     return born <= date(date.today().year - ADULT_YEARS - 1, 12, 31)  # noqa: DTZ011 (a year's margin)
 
 
-def _items() -> Mapping[str, Item]:
+def automatic_items() -> Mapping[str, Item]:
+    """Items of migration that end without an officer, by type of migration."""
     items = load_catalogue().items(case_type="migration")
     return {i.migration_type: i for i in items if i.migration_type and i.automatic and not i.restores}
 
 
 def _body(party: _Party, profile: ProvinceProfile, item: Item, ending: str) -> dict[str, Any]:
-    """POST /v1/cases, complete and of grade A, so that nothing waits for an officer."""
-    applicant = _person(party.applicant)
+    applicant = as_person(party.applicant)
     if ending == WRONG_NAME:
         applicant["name"] = SOMEBODY_ELSE
+    return application_of([applicant, *map(as_person, party.members)], profile, item)
+
+
+def application_of(
+    people: Sequence[Mapping[str, str]], profile: ProvinceProfile, item: Item
+) -> dict[str, Any]:
+    """POST /v1/cases, complete and of grade A, so that no officer is needed. people: applicant first."""
+    applicant, *members = people
     return {
         "item": item.code,
         "channel": "window",
         "applicant": applicant,
-        "members": [_person(member) for member in party.members],
+        "members": members,
         "destination": {
             "province": profile.code,
             "org_code": profile.county_bureau,
@@ -189,7 +197,8 @@ def _body(party: _Party, profile: ProvinceProfile, item: Item, ending: str) -> d
     }
 
 
-def _person(person: SyntheticPerson) -> dict[str, str]:
+def as_person(person: SyntheticPerson) -> dict[str, str]:
+    """A person as the public interface takes one."""
     return {"id_number": person.id_number, "name": person.name}
 
 

@@ -37,7 +37,7 @@ SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "num.network.threads": "2",
     "num.io.threads": "4",
@@ -75,7 +75,8 @@ class KafkaServer:
 
     Start it from the main thread: it dies with the thread that started it. profile: "test" for a fast start
     (256 MB heap), "bench" for speed (512 MB, both compilers). jars: the cache of Kafka's class path.
-    settings: more lines for server.properties, stronger than ours.
+    settings: more lines for server.properties, stronger than ours. proxied: a second port to listen on, and
+    the port of a proxy before it, which is the address that clients are told there.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class KafkaServer:
         profile: Profile = "test",
         jars: Path = DEFAULT_FOLDER,
         settings: Mapping[str, str] | None = None,
+        proxied: tuple[int, int] | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self._profile: Profile = profile
         self._jars = jars.absolute()
         self._settings = settings or {}
+        self._proxied = proxied
         self._process: ServerProcess | None = None
         self._ports: tuple[int, int] | None = None
 
@@ -152,6 +155,10 @@ class KafkaServer:
             "advertised.listeners": f"PLAINTEXT://{broker}",
             "controller.quorum.voters": f"1@{controller}",
         }
+        if self._proxied is not None:
+            behind, before = (f"PROXIED://127.0.0.1:{port}" for port in self._proxied)
+            places["listeners"] += f",{behind}"
+            places["advertised.listeners"] += f",{before}"
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={value}\n" for name, value in {**SETTINGS, **places, **self._settings}.items()]
         (self.directory / "server.properties").write_text("".join(lines), encoding="utf-8")

@@ -108,6 +108,10 @@ class ServerProcess:
                 raise self._failed(f"{self.launch.name} gave no answer within {limit_s:.0f} s")
             await asyncio.sleep(PROBE_PAUSE_S)
 
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal; nothing happens once the process is gone."""
+        self._process.send_signal(how)
+
     async def end(self, how: signal.Signals, limit_s: float = 30.0) -> None:
         """Send `how` and return when the server and all its children are gone. Safe to repeat.
 

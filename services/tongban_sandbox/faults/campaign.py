@@ -1,0 +1,92 @@
+"""A campaign: faults one after another on one country, each measured, checked and told in one row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tongban_sandbox.faults.client import NO_ANSWER
+from tongban_sandbox.faults.field import Field, Found
+from tongban_sandbox.faults.table import Fault
+
+WELL_LIMIT_S = 120.0
+SETTLE_LIMIT_S = 300.0
+BREATH_S = (0.3, 1.5)
+
+
+@dataclass(slots=True)
+class Row:
+    """What became of one fault. in_flight: open cases at each strike; took_s: each recovery."""
+
+    fault: Fault
+    in_flight: list[int] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)
+    unanswered: int = 0
+    turned_away: int = 0
+    notes: list[str] = field(default_factory=list)
+    found: Found | None = None
+    drained_s: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Nothing lost, doubled or wrong, and always well within the bound."""
+        in_time = all(took_s <= self.fault.bound_s for took_s in self.took_s)
+        return in_time and not self.notes and (self.found is None or self.found.good)
+
+
+@dataclass(slots=True)
+class Campaign:
+    """Runs faults. each: check after every fault, not only after the last."""
+
+    ground: Field
+    each: bool
+    rows: list[Row] = field(default_factory=list)
+
+    async def run(self, faults: Sequence[tuple[Fault, int]]) -> None:
+        """Strike; the last row holds the last check."""
+        for fault, times in faults:
+            row = Row(fault)
+            self.rows.append(row)
+            await self._strike(row, times)
+            if self.each or fault is faults[-1][0]:
+                await self._check(row)
+                if fault is not faults[-1][0]:
+                    self.ground.client.apply_on()
+            self._say(row)
+
+    async def _strike(self, row: Row, times: int) -> None:
+        client, before = self.ground.client, len(self.ground.client.failures)
+        for _ in range(times):
+            await asyncio.sleep(self.ground.random.uniform(*BREATH_S))
+            row.in_flight.append(client.busy)
+            try:
+                wound = await row.fault.strike(self.ground)
+                row.took_s.append(await self.ground.well(wound, WELL_LIMIT_S))
+            except TimeoutError:
+                row.notes.append(f"not well within {WELL_LIMIT_S:.0f} s")
+                return
+            client.check()
+        failures = client.failures[before:]
+        row.unanswered = sum(one.status == NO_ANSWER for one in failures)
+        row.turned_away = len(failures) - row.unanswered
+        row.notes += [f"{end.name} ended by itself, code {end.code}" for end in self.ground.unasked_ends()]
+
+    async def _check(self, row: Row) -> None:
+        begin_s = time.monotonic()
+        row.notes += await self.ground.settled(SETTLE_LIMIT_S)
+        row.drained_s = time.monotonic() - begin_s
+        row.found = await self.ground.check()
+
+    def _say(self, row: Row) -> None:
+        took = ", ".join(f"{took_s:.1f}" for took_s in sorted(row.took_s)[-5:])
+        drained = f"; all ended after {row.drained_s:.0f} s" if row.found else ""
+        self.ground.say(f"{row.fault.name}: well after {took} s{drained}{'' if row.good else '  FAILED'}")
+        for note in row.notes:
+            self.ground.say(f"  {note}")
+        if row.found is not None and not row.found.good:
+            for fault in row.found.faults:
+                self.ground.say(f"  {fault}")
+            for wrong in row.found.wrong[:20]:
+                self.ground.say(f"  {wrong.kind}: {wrong.text}")

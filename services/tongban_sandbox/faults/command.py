@@ -1,0 +1,125 @@
+"""`tongban faults`: a small country on real Kafka and PostgreSQL, under load, struck again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tongban_sandbox.faults import report
+from tongban_sandbox.faults.campaign import Campaign, Row
+from tongban_sandbox.faults.client import Client, Pace
+from tongban_sandbox.faults.country import StruckCountry
+from tongban_sandbox.faults.crowd import Crowd
+from tongban_sandbox.faults.field import Field
+from tongban_sandbox.faults.table import FAULTS, Fault
+from tongban_sandbox.state import Plan
+from tongban_shared.errors import TongbanError
+from tongban_shared.provinces import load_provinces
+from tongban_shared.tuning import loop_factory
+
+PROVINCES = 5
+SCALE = 40_000
+PACE = Pace(cases_per_s=8.0, lookups_per_s=40.0)
+INTERRUPTED = 130
+
+
+def faults(
+    *,
+    only: Annotated[list[str] | None, typer.Option(help="one fault, or several; see --list")] = None,
+    short: Annotated[bool, typer.Option("--short", help="the few that every test run has; a minute")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="name the faults and end")] = False,
+    times: Annotated[int | None, typer.Option(min=1, help="how often each, instead of the table's")] = None,
+    keep: Annotated[Path | None, typer.Option(help="write to this folder, and keep logs and data")] = None,
+    seed: Annotated[int, typer.Option(help="of people, moves and moments")] = 1,
+) -> None:
+    """Kill, freeze, cut and fill real processes under load; exit code 1 if there was more than a pause."""
+    console = Console()
+    if listed:
+        for fault in FAULTS:
+            console.print(f"{fault.name:<24} {fault.what}", highlight=False)
+        return
+    unknown = sorted(set(only or ()) - {fault.name for fault in FAULTS})
+    if unknown:
+        raise typer.BadParameter(f"no fault {', '.join(unknown)}; --list names them")
+    chosen = [
+        (fault, times or how_often(fault, short=short)) for fault in FAULTS if _wanted(fault, only, short)
+    ]
+    raise typer.Exit(run(console, chosen, Options(short, keep, seed)))
+
+
+def how_often(fault: Fault, *, short: bool) -> int:
+    """At least once, since it is wanted."""
+    return max(1, fault.short if short else fault.times)
+
+
+def _wanted(fault: Fault, only: Sequence[str] | None, short: bool) -> bool:  # noqa: FBT001 (one caller)
+    return fault.name in only if only else bool(fault.short if short else fault.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Of one run. keep: a folder that stays; None: one that goes with the run."""
+
+    short: bool
+    keep: Path | None
+    seed: int
+
+
+def run(console: Console, chosen: Sequence[tuple[Fault, int]], options: Options) -> int:
+    """0 when nobody noticed more than a pause, 1 when somebody did, 130 when interrupted."""
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        temporary = tempfile.TemporaryDirectory(prefix="tongban-faults-")
+        folder = options.keep or Path(stack.enter_context(temporary))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=loop_factory()))
+        try:
+            runner.run(_campaign(folder, chosen, (options, console, rows)))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            console.print("[red]interrupted[/red]; everything that was started is ended")
+            return INTERRUPTED
+        except TongbanError as error:
+            console.print(f"[red]failed:[/red] {error}", highlight=False)
+            return 1
+        finally:
+            report.show(console, rows)
+    return 0 if all(row.good for row in rows) else 1
+
+
+async def _campaign(
+    folder: Path, chosen: Sequence[tuple[Fault, int]], around: tuple[Options, Console, list[Row]]
+) -> None:
+    options, console, rows = around
+    began_s = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began_s:6.1f} s  {text}", highlight=False, soft_wrap=True)
+
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    plan = Plan(SCALE, options.seed)
+    provinces = sorted(load_provinces())[:PROVINCES]
+    async with StruckCountry(folder, provinces, plan, say) as country:
+        client = Client(Crowd(provinces, plan), PACE)
+        client.begin(country.gateway_urls)
+        say(f"load: {PACE.cases_per_s:g} cases/s, {PACE.lookups_per_s:g} lookups/s")
+        try:
+            ground = Field(country, client, say, options.short)
+            await Campaign(ground, each=not options.short, rows=rows).run(chosen)
+        finally:
+            country.thaw()
+            await client.close()
+
+
+if __name__ == "__main__":
+    typer.run(faults)

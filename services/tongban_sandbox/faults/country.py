@@ -1,0 +1,125 @@
+"""The country that is struck: real parts under supervisors, and one province apart whose wires we hold.
+
+The province apart has a PostgreSQL of its own, and speaks to it, to the broker and to the gateways through
+proxies of this process. The others share a PostgreSQL and meet everything directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from signal import SIGKILL
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tongban_sandbox.bench.check import Country as Look, PostgresReader
+from tongban_sandbox.faults.programs import Program
+from tongban_sandbox.faults.wire import Wire
+from tongban_sandbox.live_parts import HOST, Parts, Recipe, Say
+from tongban_sandbox.servers import KafkaServer, PostgresServer
+from tongban_sandbox.servers.process import Launch, free_port
+from tongban_shared.keys import load_secrets
+
+if TYPE_CHECKING:
+    from tongban_sandbox.live_parts import Running
+    from tongban_sandbox.state import Plan
+    from tongban_shared.ids import Province
+
+LEDGER = "ledger"
+
+
+class StruckCountry(Parts):
+    """All parts. Use it as an async context manager. The last province is the one apart."""
+
+    def __init__(self, folder: Path, provinces: Sequence[Province], plan: Plan, say: Say) -> None:
+        super().__init__(folder, provinces, plan, say)
+        self.apart = self.provinces[-1]
+        self.postgres_apart = PostgresServer(folder / "postgres-apart")
+        self.to_database, self.to_registry = Wire(free_port()), Wire(free_port())
+        self.to_broker = Wire(free_port())
+        self._behind = free_port()
+        self.kafka = KafkaServer(folder / "kafka", proxied=(self._behind, self.to_broker.port))
+        self.programs: dict[str, Program] = {}
+
+    @property
+    def registries(self) -> Sequence[Program]:
+        """In the order of the provinces."""
+        return [self.registry(code) for code in self.provinces]
+
+    def registry(self, code: str) -> Program:
+        """One province's program."""
+        return self.programs[f"registry-{code}"]
+
+    @property
+    def gateways(self) -> Sequence[Program]:
+        """In the order of their addresses."""
+        return [program for program in self.programs.values() if program.kind == "gateway"]
+
+    @property
+    def ledger(self) -> Program:
+        """The custody ledger's program."""
+        return self.programs[LEDGER]
+
+    def server_of(self, code: str) -> PostgresServer:
+        return self.postgres_apart if code == self.apart else self.postgres
+
+    def sharing(self) -> frozenset[str]:
+        """The provinces on the shared PostgreSQL."""
+        return frozenset(self.provinces) - {self.apart}
+
+    async def look(self) -> Look:
+        """Readers of all registers and of the ledger, past every service and wire."""
+        registers = {code: await PostgresReader.open(self.database(code)) for code in self.provinces}
+        ledger = await PostgresReader.open(self.ledger_database)
+        return Look(registers, ledger, load_secrets(self.keys).custody)
+
+    async def _start_servers(self) -> None:
+        self._stack.callback(self.postgres.remove)
+        self._stack.callback(self.postgres_apart.remove)
+        self._stack.push_async_callback(self.postgres_apart.stop, "immediate")
+        await self.postgres_apart.start()
+        await super()._start_servers()
+        for wire, target in (
+            (self.to_database, _port(self.database(self.apart))),
+            (self.to_broker, self._behind),
+            (self.to_registry, free_port()),
+        ):
+            self._stack.push_async_callback(wire.close)
+            await wire.open(target)
+
+    def _registry(self, code: str, ledger_url: str) -> Recipe:
+        module, arguments, environment = super()._registry(code, ledger_url)
+        if code != self.apart:
+            return module, arguments, environment
+        bootstrap, port = self.kafka.bootstrap, _port(self.database(code))
+        through = [argument.replace(bootstrap, f"{HOST}:{self.to_broker.port}") for argument in arguments]
+        database = self.database(code).replace(f":{port}/", f":{self.to_database.port}/")
+        return module, through, {**environment, "TONGBAN_DATABASE": database}
+
+    async def _start_registries(self, ledger_url: str) -> Mapping[Province, str]:
+        urls = await super()._start_registries(ledger_url)
+        self.to_registry.target = _port(urls[self.apart])
+        self.urls = dict(urls)
+        return {**urls, self.apart: f"http://{HOST}:{self.to_registry.port}"}
+
+    def _launch(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Launch:
+        # A frozen program would not heed a gentler signal if this process were killed.
+        return replace(super()._launch(name, arguments, environment), stop_signal=SIGKILL)
+
+    def _spawn(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Running:
+        program = Program(self._launch(name, arguments, environment))
+        self.programs[name] = program
+        self._stack.push_async_callback(program.stop)
+        return program
+
+    def thaw(self, programs: Iterable[Program] = ()) -> None:
+        """Let everything run on that was frozen."""
+        for program in programs or self.programs.values():
+            program.thaw()
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None, "our addresses have one"
+    return port

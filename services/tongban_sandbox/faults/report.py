@@ -1,0 +1,50 @@
+"""The table that a campaign ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tongban_sandbox.faults.campaign import Row
+
+COLUMNS = (
+    *("fault", "times", "in flight", "lost", "doubled", "wrong", "503", "no answer"),
+    *("recovery p50", "p99", "bound", ""),
+)
+
+
+def show(console: Console, rows: Sequence[Row]) -> None:
+    """Print it. An empty cell: checked not for this fault alone, but together with the next one that is."""
+    table = Table(title="faults", title_justify="left")
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name == "fault" else "right")
+    for row in rows:
+        table.add_row(*_cells(row))
+    console.print(table)
+
+
+def _cells(row: Row) -> Sequence[str]:
+    found = row.found
+    checked = ("", "", "") if found is None else (str(found.lost), str(found.doubled), str(len(found.wrong)))
+    flight = f"{sum(row.in_flight) / max(1, len(row.in_flight)):.0f}"
+    bound = f"{row.fault.bound_s:.0f} s"
+    took = (quantile(row.took_s, 50), quantile(row.took_s, 99), bound)
+    words = "ok" if row.good else "FAILED"
+    return (
+        *(row.fault.what, str(len(row.took_s)), flight, *checked),
+        *(str(row.turned_away), str(row.unanswered), *took, words),
+    )
+
+
+def quantile(values_s: Sequence[float], percent: int) -> str:
+    """By the nearest rank, so that p99 of fewer than a hundred is the worst."""
+    if not values_s:
+        return ""
+    ordered = sorted(values_s)
+    rank = -(-len(ordered) * percent // 100)
+    return f"{ordered[max(0, rank - 1)]:.1f} s"
