@@ -27,9 +27,24 @@ class Meters:
         self.poll_failures = self._counter("poll_failures", "Polls the transport did not answer")
         self.store_failures = self._counter("store_failures", "Times the own database did not answer")
         self.ledger_failures = self._counter("ledger_failures", "Times the custody ledger did not answer")
-        self.waiting = Gauge(
-            "tongban_hall_waiting", "Records and commands before the hall", registry=self.registry
+        self.waiting = self._gauge("hall_waiting", "Records and commands before the hall")
+        self.released_not_held = self._gauge("released_not_held", "Persons released here, held nowhere yet")
+        self.released_overdue = self._gauge("released_overdue", "Those of them released over an hour ago")
+        self.released_age = self._gauge("released_oldest_age_seconds", "Since the oldest of these releases")
+        self.releases_unreceipted = self._gauge("releases_unreceipted", "Released cases without receipt")
+        self.unreceipted_release_age = self._gauge(
+            "releases_unreceipted_oldest_age_seconds", "Since the oldest message of these cases"
         )
+        self.outbox_pending = self._gauge("outbox_pending", "Messages without receipt")
+        self.unreceipted_age = self._gauge("outbox_oldest_age_seconds", "Since the oldest of them")
+        self.parked = self._gauge("parked", "Messages that wait for their cause")
+        self.parked_age = self._gauge("parked_oldest_age_seconds", "Since the oldest of them came")
+        self.quarantine = self._gauge("quarantine", "Refused messages that nobody has looked after")
+        self.silent_lanes = self._gauge("silent_lanes", "Receivers and families that are only probed")
+        self.looked_age = self._gauge("looked_age_seconds", "Since these figures were read")
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"tongban_{name}", text, registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"tongban_{name}", text, labels, registry=self.registry)

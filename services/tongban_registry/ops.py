@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tongban_registry.storage.rows import from_us_or_none
 from tongban_registry.views import local
+from tongban_registry.watch import alarms_of
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import StoreDownError
 from tongban_shared.ids import PersonKey, custody_digest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tongban_registry.inbox import Hall
     from tongban_registry.pause import Pause
     from tongban_registry.storage.report_sql import Found, Place
-    from tongban_registry.storage.reports import Figures, Page, Reports
+    from tongban_registry.storage.reports import Page, Pulse, Reports
     from tongban_registry.tasks_http import Desk
     from tongban_shared.ports import Clock
     from tongban_shared.web.health import Check
@@ -97,8 +98,7 @@ class Ops:
         now = self.desk.office.clock.now()
         contacts = await self._contacts.last()
         return {
-            "released_not_held": figures.released_not_held,
-            "oldest_released_age_s": _age_s(now, figures.oldest_released_at),
+            **_never_forgotten(figures.pulse, now),
             "province": self.desk.office.province,
             "name": self.desk.office.profile.name,
             "state": "PAUSED" if paused else "READY" if reason is None else "NOT_READY",
@@ -110,20 +110,21 @@ class Ops:
             "cases_by_state": public_counts(figures.cases_by_state),
             "cases_by_step": figures.cases_by_state,
             "deadline_breaches": figures.cases_overdue,
-            "oldest_unreceipted_age_s": _age_s(now, figures.oldest_unreceipted_at),
-            **self._backlog(figures),
+            "cases_without_deadline": figures.forgotten,
+            "oldest_unreceipted_age_s": age_s(now, figures.pulse.oldest_unreceipted_at),
+            **self._backlog(figures.pulse),
             "last_contact": {code: local(at) for code, at in sorted(contacts.items())},
             "as_of": local(now),
         }
 
-    def _backlog(self, figures: Figures) -> dict[str, int]:
+    def _backlog(self, pulse: Pulse) -> dict[str, int]:
         waiting = self.hall.waiting
         return {
-            "outbox_pending": figures.outbox_pending,
-            "parked": figures.parked,
+            "outbox_pending": pulse.outbox_pending,
+            "parked": pulse.parked,
             "hall_waiting": waiting,
-            "quarantine": figures.quarantine,
-            "backlog": figures.outbox_pending + figures.parked + waiting,
+            "quarantine": pulse.quarantine,
+            "backlog": pulse.outbox_pending + pulse.parked + waiting,
         }
 
     async def custody(self, after: Place | None, limit: int) -> tuple[Page, dict[str, Any]]:
@@ -152,9 +153,21 @@ class Ops:
             "holder": self.desk.office.province if here else row.moved_to,
             "owner": row.waits.lower() if row.waits and row.closed_at is None else None,
             "since": local(since),
-            "age_s": _age_s(now, since),
+            "age_s": age_s(now, since),
             "due_at": local(from_us_or_none(row.due_at)),
         }
+
+
+def _never_forgotten(pulse: Pulse, now: datetime) -> dict[str, Any]:
+    """The first lines: persons whom this origin released and nobody holds yet; what people are called for."""
+    return {
+        "released_not_held": pulse.released_not_held,
+        "oldest_released_age_s": age_s(now, pulse.oldest_released_at),
+        "released_overdue": pulse.released_overdue,
+        "releases_unreceipted": pulse.releases_unreceipted,
+        "oldest_unreceipted_release_age_s": age_s(now, pulse.oldest_unreceipted_release_at),
+        "alarms": list(alarms_of(pulse, now)),
+    }
 
 
 async def _always() -> str | None:
@@ -170,5 +183,6 @@ def public_counts(by_step: Mapping[str, int]) -> dict[str, int]:
     return counts
 
 
-def _age_s(now: datetime, since: datetime | None) -> int | None:
+def age_s(now: datetime, since: datetime | None) -> int | None:
+    """Whole seconds, null when there is nothing."""
     return None if since is None else max(0, int((now - since).total_seconds()))

@@ -1,7 +1,10 @@
-"""What waits for an officer: the list, and claims that keep two officers from working on one case.
+"""What waits for people: the list, and claims that keep two officers from working on one case.
 
-A task is an open case whose move is an officer's; its number is the case's. A claim ends by itself after half
-an hour, so nobody's holiday holds up a case. A live claim of another officer refuses a decision.
+A task is an open case on which an officer decides, or one whose next answer is overdue, so that somebody has
+to call whoever owes it; above all a destination that has not settled an hour after the release (M-7). It is
+on the list each day until it is done, on both sides of the case. Its number is the case's. A claim ends by
+itself after half an hour, so nobody's holiday holds up a case. A live claim of another officer refuses a
+decision.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ from tongban_registry.paging import JSON, Limit, listed, place_in
 from tongban_registry.storage.report_sql import Found, Moment, Wanted
 from tongban_registry.storage.reports import Claim
 from tongban_registry.storage.rows import from_us, from_us_or_none
-from tongban_registry.views import ACTIONS, local
+from tongban_registry.views import ACTIONS, local, provinces
 from tongban_shared.cases.kind import Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import RefusedError
-from tongban_shared.ids import case_id as checked_case_id, org_code, province as checked_province
+from tongban_shared.ids import Province, case_id as checked_case_id, org_code, province as checked_province
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
 OVERDUE_AFTER_DAYS = 7
 LEASE = timedelta(minutes=30)
 LIMIT = 50
+CALLS = {
+    Waits.ORIGIN: "call the origin: its answer is overdue",
+    Waits.DESTINATION: "call the destination: it has not settled yet",
+    Waits.LEDGER: "call the keeper of the custody ledger: it is silent, or knows of another hand-over",
+}
 Who = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 
@@ -84,7 +92,7 @@ class Desk:
         if province is not None and checked_province(province) != self.office.province:
             raise RefusedError("WRONG_PROVINCE", "this registry answers for another province")
         office = None if org is None or org_code(org) == self.office.org else org
-        return Wanted(waits=Waits.OFFICER.value, org=office)
+        return Wanted(called=True, org=office)
 
     async def claim(self, case_id: str, given: ClaimIn) -> dict[str, Any]:
         """Claim or renew. Raises RefusedError (TASK_UNKNOWN, TASK_CLAIMED)."""
@@ -127,7 +135,9 @@ def task_view(row: Found) -> dict[str, Any]:
         "case_type": row.kind,
         "state": KINDS[row.kind].public[row.state],
         "step": row.state,
-        "action": ACTIONS[Waits(row.waits)],
+        "kind": "DECIDE" if row.waits == Waits.OFFICER else "CALL",
+        "action": CALLS.get(Waits(row.waits)) or ACTIONS[Waits(row.waits)],
+        "whom": _whom(row),
         "submitted_at": local(from_us(row.opened_at)),
         "due_at": local(from_us_or_none(row.due_at)),
         "overdue": row.rank == 0,
@@ -137,11 +147,18 @@ def task_view(row: Found) -> dict[str, Any]:
     }
 
 
+def _whom(row: Found) -> dict[str, str] | None:
+    """The office to call, as the province's own file names it; None: an officer's own move, or the ledger."""
+    code = {Waits.ORIGIN: row.origin, Waits.DESTINATION: row.destination}.get(Waits(row.waits))
+    profile = provinces().get(Province(code or ""))
+    return None if profile is None else {"province": profile.code, "contact": profile.contact}
+
+
 def task_routes(desk: Desk) -> APIRouter:
     """The list and the claims."""
     router = APIRouter(tags=["tasks"])
 
-    @router.get("/v1/tasks", summary="What waits for an officer, overdue first")
+    @router.get("/v1/tasks", summary="What waits for people, overdue first")
     async def tasks(request: Request, asked: Annotated[TasksAsked, Query()]) -> Response:
         after = place_in(asked.cursor, int, int, str)
         wanted = desk.wanted(asked.province, asked.org)

@@ -1,10 +1,15 @@
-"""A passed limit becomes a message to oneself, so time is a line in the case table like any other."""
+"""A passed limit becomes a message to oneself, so time is a line in the case table like any other.
+
+What people are to be called for is looked after by the same round, as time passes.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tongban_registry.commands import Command
+from tongban_registry.storage.reports import Reports
+from tongban_registry.watch import Watch
 from tongban_shared.errors import StoreDownError
 
 if TYPE_CHECKING:
@@ -16,8 +21,11 @@ DUE_PER_ROUND_MAX = 500
 
 async def run_timers(hall: Hall) -> None:
     """Every second, put passed limits before the hall. Runs until cancelled."""
+    office = hall.office
+    watch = Watch(office.province, office.clock, Reports(hall.store.engine), hall.meters)
     while True:
-        await hall.office.clock.sleep(ROUND_S)
+        await office.clock.sleep(ROUND_S)
+        await watch.look()
         if hall.waiting == 0:
             await pass_limits(hall)
 

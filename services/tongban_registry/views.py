@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tongban_registry.storage.rows import from_us
@@ -11,11 +12,16 @@ from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.clock import BEIJING
+from tongban_shared.ids import Province
+from tongban_shared.provinces import load_provinces
 from tongban_shared.web.problems import refusal_record
 from tongban_shared.working_days import deadline
 
 if TYPE_CHECKING:
     from tongban_shared.provinces import ProvinceProfile
+
+# What is known of other provinces is what their files say; read once, when first asked.
+provinces = cache(load_provinces)
 
 ACTIONS = {
     Waits.ORIGIN: "the origin's registry answers",
@@ -62,14 +68,19 @@ def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvincePr
 
 
 def waiting_for(case: Case) -> dict[str, Any] | None:
-    """Whose move it is: province, owner, action and until when; None when the case has ended."""
+    """Whose move it is: province, office, action and until when; None when the case has ended.
+
+    organisation: the county bureau that answers for it; an applicant's is where the case was accepted.
+    """
     if case.waits is Waits.NOBODY:
         return None
     here = case.destination if case.side is Side.DESTINATION else case.origin
     province = {Waits.ORIGIN: case.origin, Waits.DESTINATION: case.destination}.get(case.waits, here)
+    profile = provinces().get(Province(province or ""))
     return {
         "province": province,
         "owner": case.waits.value.lower(),
+        "organisation": profile.county_bureau if profile is not None else None,
         "action": ACTIONS[case.waits],
         "until": local(case.due_at),
     }

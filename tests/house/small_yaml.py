@@ -1,7 +1,8 @@
-"""The part of YAML that docker-compose.yml is written in, read strictly; anything else is an error.
+"""The part of YAML that our files are written in, read strictly; anything else is an error.
 
-Block mappings and lists, flow mappings and lists, plain and double-quoted scalars, anchors, aliases and `<<`.
-All scalars are text, but null. No parser for the whole of YAML is among the locked packages.
+Block mappings and lists, also lists of mappings, flow mappings and lists, plain and double-quoted scalars,
+anchors, aliases and `<<`. All scalars are text, but null. No parser for the whole of YAML is among the locked
+packages.
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ class _Reader:
         return self._mapping(indent)
 
     def _list(self, indent: int) -> list[Any]:
-        found = []
+        found: list[Any] = []
         while self.at < len(self.lines) and self.lines[self.at][0] == indent:
             text = self.lines[self.at][1]
             assert text.startswith("- "), text
-            found.append(_flow(text[2:]))
-            self.at += 1
+            if KEY.match(text[2:]):
+                # A mapping that begins behind the dash, as if it stood on a line of its own.
+                self.lines[self.at] = (indent + 2, text[2:])
+                found.append(self._mapping(indent + 2))
+            else:
+                found.append(_flow(text[2:]))
+                self.at += 1
         return found
 
     def _mapping(self, indent: int) -> dict[str, Any]:

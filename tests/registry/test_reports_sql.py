@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tongban_registry.health import MIGRATIONS
 from tongban_registry.storage import tables as t
-from tongban_registry.storage.report_sql import Moment, Wanted
+from tongban_registry.storage.report_sql import RELEASE_ALARM, Moment, Wanted
 from tongban_registry.storage.reports import Claim, Reports
 from tongban_registry.storage.rows import case_row, person_row, to_us
 from tongban_shared.cases.kind import Case, Side, Waits
@@ -94,6 +95,8 @@ async def enter(engine: AsyncEngine) -> None:
         for number, case_id in (("32-44-1-1", CASES[1]), ("32-44-1-2", CASES[2]), ("11-44-1-1", None)):
             taken = {"message_id": number, "digest": "d", "case_id": case_id, "at": at}
             await tx.execute(t.INBOX.insert().values(taken))
+        parked = {"message_id": "32-44-1-2", "case_id": CASES[2], "parcel": "AA==", "tries": 1, "at": at + 1}
+        await tx.execute(t.PARKED.insert().values(parked))
         refused = {
             "reason": "BAD_SEAL",
             "sender": "32",
@@ -162,13 +165,24 @@ async def test_of_two_claims_one_is_too_late(reports: Reports) -> None:
     assert await reports.claim(Claim(CASES[3], "one", STATION, until), NOW) is None
 
 
+async def test_for_people(reports: Reports) -> None:
+    """What an officer decides, and whoever let a limit pass; what is on its way is not for people."""
+    assert await numbers(reports, Wanted(called=True)) == [CASES[0], CASES[2], CASES[1]]
+    async with write(reports._engine) as tx:
+        await tx.execute(t.CASES.update().values(waits="ORIGIN"))
+    assert await numbers(reports, Wanted(called=True)) == [CASES[0], CASES[2]]
+
+
 async def test_figures(reports: Reports) -> None:
     """Counts and the oldest of each kind."""
     figures = await reports.figures(MOMENT)
-    assert (figures.released_not_held, figures.oldest_released_at) == (1, NOW)
+    pulse = figures.pulse
+    assert (pulse.released_not_held, pulse.released_overdue, pulse.oldest_released_at) == (1, 0, NOW)
     assert (figures.cases_by_state, figures.cases_overdue) == ({"REVIEWING": 3}, 2)
     assert figures.people_in_transfer == {"RELEASED": 1, "FROZEN": 1}
-    assert (figures.outbox_pending, figures.parked, figures.quarantine) == (0, 0, 1)
+    assert (pulse.outbox_pending, pulse.quarantine, figures.forgotten) == (0, 1, 0)
+    assert (pulse.parked, pulse.oldest_parked_at) == (1, NOW)
+    assert await reports.pulse(NOW + RELEASE_ALARM) == replace(pulse, released_overdue=1)
     assert await reports.people() == {"HELD": 1, "RELEASED": 1, "FROZEN": 1}
     assert await reports.contacts() == {"32": NOW, "11": NOW}
 

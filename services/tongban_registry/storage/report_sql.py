@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -50,17 +51,26 @@ IN_TRANSFER = t.PERSON.c.state.in_(
     literal_column(f"'{state}'") for state in ("FROZEN", "RELEASED", "PREPARED")
 )
 OPEN = t.CASES.c.closed_at.is_(None)
+# Released, and nobody holds yet: after so long people are called (guards.md O1).
+RELEASE_ALARM = timedelta(hours=1)
+CALLED = ("ORIGIN", "DESTINATION", "LEDGER")
 UNRECEIPTED = t.OUTBOX.c.next_try_at.is_not(None)
 
-# The sum keeps PostgreSQL from walking down the key of all lines to find one case's newest.
-_LAST_EVENT = (
-    select(t.TIMELINE.c.event)
-    .where(t.TIMELINE.c.case_id == t.CASES.c.id)
-    .order_by((t.TIMELINE.c.n + 0).desc())
-    .limit(1)
-    .correlate(t.CASES)
-    .scalar_subquery()
-)
+
+def _last(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Of a case's newest line."""
+    # The sum keeps PostgreSQL from walking down the key of all lines to find it.
+    return (
+        select(column)
+        .where(t.TIMELINE.c.case_id == t.CASES.c.id)
+        .order_by((t.TIMELINE.c.n + 0).desc())
+        .limit(1)
+        .correlate(t.CASES)
+        .scalar_subquery()
+    )
+
+
+_LIMIT_PASSED = _last(t.TIMELINE.c.event).like("%.limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +86,33 @@ class Moment:
         return or_(
             t.CASES.c.due_at <= to_us(self.now),
             and_(t.CASES.c.side == "DESTINATION", t.CASES.c.opened_at <= to_us(self.promised_before)),
-            _LAST_EVENT.like("%.limit"),
+            _LIMIT_PASSED,
         )
+
+
+def calls_people(now: datetime) -> ColumnElement[bool]:
+    """Cases for people: an officer decides, or somebody is to be called because an answer does not come.
+
+    Called is whoever let a limit pass; a destination that has not settled an hour after the release; and the
+    ledger's keeper when it knows of another hand-over (I1).
+    """
+    cases = t.CASES.c
+    silent = and_(cases.state == "RELEASED", _last(t.TIMELINE.c.at) <= to_us(now - RELEASE_ALARM))
+    return or_(
+        cases.waits == "OFFICER",
+        and_(cases.waits.in_(CALLED), or_(cases.due_at <= to_us(now), _LIMIT_PASSED, silent)),
+        and_(cases.waits == "LEDGER", cases.refusal.is_not(None)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which cases: each field narrows, None does not. org: accepting office. number: begin of the case id."""
+    """Which cases: each field narrows, None does not. org: accepting office. number: begin of the case id.
 
+    called: those for people.
+    """
+
+    called: bool = False
     states: frozenset[str] | None = None
     waits: str | None = None
     org: str | None = None
@@ -94,6 +123,9 @@ class Wanted:
 
     def conditions(self, moment: Moment) -> list[ColumnElement[bool]]:
         """As SQL."""
+        return [*([calls_people(moment.now)] if self.called else ()), *self._narrowed(moment)]
+
+    def _narrowed(self, moment: Moment) -> list[ColumnElement[bool]]:
         cases = t.CASES.c
         found: list[ColumnElement[bool]] = []
         if self.states is not None:
@@ -170,15 +202,59 @@ WITHOUT_CASE = (
     .outerjoin(t.CASES, and_(t.CASES.c.id == t.PERSON.c.case_id, OPEN))
     .where(IN_TRANSFER, t.CASES.c.id.is_(None))
 )
-RELEASED_SINCE = (
-    select(func.count(func.distinct(t.PERSON.c.key)), func.min(t.HISTORY.c.at))
-    .outerjoin(
-        t.HISTORY,
-        and_(
-            t.HISTORY.c.person == t.PERSON.c.key,
-            t.HISTORY.c.case_id == t.PERSON.c.case_id,
-            t.HISTORY.c.verb == "release",
-        ),
+_RELEASED_AT = and_(
+    t.HISTORY.c.person == t.PERSON.c.key,
+    t.HISTORY.c.case_id == t.PERSON.c.case_id,
+    t.HISTORY.c.state == "RELEASED",
+)
+_LONG_AGO = bindparam("long_ago", type_=BigInteger)
+_RELEASED = (
+    select(
+        func.count(t.PERSON.c.key.distinct()).label("released_not_held"),
+        func.count(case((t.HISTORY.c.at <= _LONG_AGO, t.PERSON.c.key)).distinct()).label("released_overdue"),
+        func.min(t.HISTORY.c.at).label("oldest_released_at"),
     )
+    .select_from(t.PERSON)
+    .outerjoin(t.HISTORY, _RELEASED_AT)
     .where(t.PERSON.c.state == literal_column("'RELEASED'"), IN_TRANSFER)
+    .subquery()
+)
+_UNRECEIPTED_RELEASES = (
+    select(
+        func.count(t.CASES.c.id.distinct()).label("releases_unreceipted"),
+        func.min(t.OUTBOX.c.made_at).label("oldest_unreceipted_release_at"),
+    )
+    .select_from(t.CASES)
+    .join(t.OUTBOX, and_(t.OUTBOX.c.case_id == t.CASES.c.id, UNRECEIPTED))
+    .where(OPEN, t.CASES.c.state == literal_column("'RELEASED'"))
+    .subquery()
+)
+_OWED = (
+    select(
+        func.count().label("outbox_pending"),
+        func.min(t.OUTBOX.c.made_at).label("oldest_unreceipted_at"),
+    )
+    .where(UNRECEIPTED)
+    .subquery()
+)
+# A parked row tells its last try; when the message came first stands in the inbox.
+_PARKED = (
+    select(func.count().label("parked"), func.min(t.INBOX.c.at).label("oldest_parked_at"))
+    .select_from(t.PARKED)
+    .join(t.INBOX, t.INBOX.c.message_id == t.PARKED.c.message_id)
+    .subquery()
+)
+_QUARANTINED = select(func.count().label("quarantine")).select_from(t.QUARANTINE).subquery()
+# What alarms are made of, in one statement and one row. long_ago: released before it is overdue.
+PULSE = select(*_RELEASED.c, *_UNRECEIPTED_RELEASES.c, *_OWED.c, *_PARKED.c, *_QUARANTINED.c).select_from(
+    _RELEASED.join(_UNRECEIPTED_RELEASES, true())
+    .join(_OWED, true())
+    .join(_PARKED, true())
+    .join(_QUARANTINED, true())
+)
+# Must be 0: an open case without limit or without anybody whose move it is (C3).
+FORGOTTEN = (
+    select(func.count())
+    .select_from(t.CASES)
+    .where(OPEN, or_(t.CASES.c.due_at.is_(None), t.CASES.c.waits == "NOBODY"))
 )

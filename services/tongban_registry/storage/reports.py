@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, or_, select
@@ -15,15 +15,16 @@ from sqlalchemy import delete, func, or_, select
 from tongban_registry.storage import tables as t
 from tongban_registry.storage.report_sql import (
     CLAIMS,
+    FORGOTTEN,
     IN_TRANSFER,
     NEW_CLAIM,
     NOTES,
     OPEN,
+    PULSE,
     PUT_NOTE,
-    RELEASED_SINCE,
+    RELEASE_ALARM,
     RENEWED_CLAIM,
     TRANSFERS,
-    UNRECEIPTED,
     WITHOUT_CASE,
     Found,
     Moment,
@@ -31,6 +32,7 @@ from tongban_registry.storage.report_sql import (
     Wanted,
     archive,
     attention,
+    calls_people,
 )
 from tongban_registry.storage.rows import from_us, from_us_or_none, to_us
 from tongban_shared.storage.engine import read, write
@@ -38,6 +40,10 @@ from tongban_shared.storage.engine import read, write
 if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+
+# A claim is dropped when its case ends; one on a case that another side ends, some time after it lapsed.
+CLAIM_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +65,34 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """One province at one moment; times are the oldest of their kind, None when there is none."""
+class Pulse:
+    """What alarms are made of; times are the oldest of their kind, None when there is none.
+
+    released_not_held: persons; released_overdue: those of them for more than an hour. releases_unreceipted:
+    cases whose destination has not receipted all that was sent to it.
+    """
 
     released_not_held: int
+    released_overdue: int
     oldest_released_at: datetime | None
-    cases_by_state: Mapping[str, int]
-    cases_overdue: int
-    people_in_transfer: Mapping[str, int]
+    releases_unreceipted: int
+    oldest_unreceipted_release_at: datetime | None
     outbox_pending: int
     oldest_unreceipted_at: datetime | None
     parked: int
+    oldest_parked_at: datetime | None
     quarantine: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One province at one moment. forgotten: open cases without limit or owner, which must be none."""
+
+    pulse: Pulse
+    cases_by_state: Mapping[str, int]
+    cases_overdue: int
+    forgotten: int
+    people_in_transfer: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +129,12 @@ class Reports:
         return await self._page(archive(wanted, moment, after), limit, lambda row: (row.id,))
 
     async def claim(self, claim: Claim, now: datetime) -> Claim | None:
-        """Claim a case, or renew; returns the live claim, which may be another's. None: no officer's turn."""
+        """Claim a case, or renew; returns the live claim, which may be another's. None: no task."""
         async with write(self._engine) as tx:
-            waits = select(t.CASES.c.waits).where(t.CASES.c.id == claim.case_id, OPEN)
-            if (await tx.execute(waits)).scalar() != "OFFICER":
+            task = select(t.CASES.c.id).where(t.CASES.c.id == claim.case_id, OPEN, calls_people(now))
+            if (await tx.execute(task)).scalar() is None:
                 return None
+            await tx.execute(delete(t.CLAIM).where(t.CLAIM.c.until < to_us(now - CLAIM_KEPT)))
             row = CLAIMS.bind([(claim.case_id, claim.officer, claim.org, to_us(claim.until))])
             renewed = await tx.execute(RENEWED_CLAIM, {**row, "now": to_us(now)})
             if not renewed.rowcount:
@@ -134,25 +157,23 @@ class Reports:
 
     # --- figures --------------------------------------------------------------------------------------------
 
+    async def pulse(self, now: datetime) -> Pulse:
+        """One statement, cheap enough to be asked all day."""
+        async with read(self._engine) as tx:
+            return await _pulse(tx, now)
+
     async def figures(self, moment: Moment) -> Figures:
         """Everything that an index answers quickly, however large the register."""
         states = select(t.CASES.c.state, func.count()).where(OPEN).group_by(t.CASES.c.state)
         late = select(func.count()).select_from(t.CASES).where(OPEN, moment.overdue)
         moving = select(t.PERSON.c.state, func.count()).where(IN_TRANSFER).group_by(t.PERSON.c.state)
-        owed = select(func.count(), func.min(t.OUTBOX.c.made_at)).where(UNRECEIPTED)
         async with read(self._engine) as tx:
-            released, released_at = (await tx.execute(RELEASED_SINCE)).one()
-            pending, pending_at = (await tx.execute(owed)).one()
             return Figures(
-                released_not_held=released,
-                oldest_released_at=from_us_or_none(released_at),
+                pulse=await _pulse(tx, moment.now),
                 cases_by_state=_counts(await tx.execute(states)),
                 cases_overdue=(await tx.execute(late)).scalar_one(),
+                forgotten=(await tx.execute(FORGOTTEN)).scalar_one(),
                 people_in_transfer=_counts(await tx.execute(moving)),
-                outbox_pending=pending,
-                oldest_unreceipted_at=from_us_or_none(pending_at),
-                parked=(await tx.execute(select(func.count()).select_from(t.PARKED))).scalar_one(),
-                quarantine=(await tx.execute(select(func.count()).select_from(t.QUARANTINE))).scalar_one(),
             )
 
     async def people(self) -> Mapping[str, int]:
@@ -270,6 +291,13 @@ class Reports:
             return None
         shown = rows[:limit]
         return Page(shown, (shown[-1].n,) if len(rows) > limit else None)
+
+
+async def _pulse(tx: AsyncConnection, now: datetime) -> Pulse:
+    row = (await tx.execute(PULSE, {"long_ago": to_us(now - RELEASE_ALARM)})).one()
+    found: dict[str, Any] = dict(row._mapping)  # noqa: SLF001  # a row's public name for itself
+    times = {name: from_us_or_none(value) for name, value in found.items() if name.endswith("_at")}
+    return Pulse(**{**found, **times})
 
 
 async def _claim(tx: AsyncConnection, case_id: str) -> Claim | None:
