@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -15,16 +16,18 @@ from tongban_registry.unit import Arrival, Unit
 from tongban_shared.cases.kind import Event
 from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
-from tongban_shared.messages.common import Receipt, Returned
-from tongban_shared.messages.migration import Certificate, Inquire, Offer
+from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
+from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue
 from tongban_shared.ports import Family, Position
 from tongban_shared.wire import Opened, Refused
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
+    from tongban_shared.cases.kind import Case
     from tongban_shared.ports import Record
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
+LOOKED_AHEAD = 64
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -46,12 +49,30 @@ class Batch:
     positions: dict[Family, Position] = field(default_factory=dict)
     receipts: dict[str, Receipts] = field(default_factory=dict)
     receipted: set[str] = field(default_factory=set)
+    started: dict[str, Any] = field(default_factory=dict)
+    ahead: dict[str, Any] = field(default_factory=dict)
     returned: list[Returned] = field(default_factory=list)
 
     @property
     def message_ids(self) -> list[str]:
         """Ids of all messages to decide."""
         return [taken.message.envelope.id for taken in self.taken]
+
+    def after_start(self, receiver: str, sender: str) -> list[str]:
+        """Ids that stand here only if this sender, which has started, has forgotten them."""
+        sent = self.started[sender]
+        steps = range(1, LOOKED_AHEAD + 1)
+        return [f"{sender}-{receiver}-{sent.incarnation}-{sent.seq + step}" for step in steps]
+
+    def looked_up(self, receiver: str) -> list[str]:
+        """Ids of all messages that it matters to have seen."""
+        after = (self.after_start(receiver, sender) for sender in self.started)
+        return [*self.message_ids, *chain.from_iterable(after)]
+
+    @property
+    def reused(self) -> list[str]:
+        """Ids of ours that a receiver knows under other bytes."""
+        return [entry.id for entry in self.returned if entry.code == "ID_REUSED"]
 
     @property
     def case_ids(self) -> set[str]:
@@ -97,6 +118,10 @@ def _sort(batch: Batch, opened: Opened) -> None:
         ours = f"{envelope.receiver}-{envelope.sender}-"
         batch.receipted.update(message_id for message_id in body.taken if message_id.startswith(ours))
         batch.returned.extend(entry for entry in body.returned if entry.id.startswith(ours))
+    elif opened.message.envelope.type == Started.name:
+        batch.started[opened.message.envelope.sender] = body.sent
+    elif opened.message.envelope.type == Ahead.name:
+        batch.ahead[opened.message.envelope.sender] = body.seen
     else:
         batch.taken.append(opened)
 
@@ -128,24 +153,42 @@ def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
         opened=opened,
     )
     try:
-        event = _unfold(unit.office, event, envelope.type)
+        event = _unfold(unit, event, envelope.type)
     except WireError as error:
         unit.quarantine(error.reason, envelope.sender, envelope.id, opened.proof)
         return None
     return Arrival(event, kind, opened, tries)
 
 
-def _unfold(office: Office, event: Event, wire_type: str) -> Event:
+def _unfold(unit: Unit, event: Event, wire_type: str) -> Event:
     """Open what is sealed or enclosed in a message."""
-    if wire_type == Offer.name:
+    office = unit.office
+    if wire_type in {Offer.name, Reissue.name}:
         return replace(event, bundle=unseal_offer(office, event))
     if wire_type == Inquire.name:
         enclosed = office.opener.open_proof(event.body.certificate)
         of = enclosed.message.envelope
         if (of.type, of.sender, of.case_id) != (Certificate.name, event.sender, event.case_id):
             raise WireError("BAD_BODY")
-        return replace(event, body=enclosed.message.body, opened=enclosed)
+        event = replace(event, body=enclosed.message.body, opened=enclosed)
+    if wire_type in {Inquire.name, Certificate.name} and not _remembers(unit.case(event.case_id)):
+        return replace(event, bound=_is_bound(office, event))
     return event
+
+
+def _remembers(case: Case | None) -> bool:
+    """Whether a destination knows that it accepted."""
+    return case is not None and case.state in {"PREPARED", "COMPLETED", "RESTORING", "VERIFYING"}
+
+
+def _is_bound(office: Office, event: Event) -> bool:
+    """Whether a certificate encloses this province's own acceptance in this case. Raises WireError."""
+    accepted = office.opener.of(event.sender or "").open_proof(event.body.acceptance).message.envelope
+    return (accepted.type, accepted.sender, accepted.case_id) == (
+        Acceptance.name,
+        office.province,
+        event.case_id,
+    )
 
 
 def unseal_offer(office: Office, event: Event) -> bytes:

@@ -16,6 +16,7 @@ from tongban_registry.unit import Ask
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_rules import Located
 from tongban_shared.errors import LedgerDownError
+from tongban_shared.fault_points import fault_point
 from tongban_shared.ids import PersonKey, Province
 from tongban_shared.ports import Move
 
@@ -67,6 +68,7 @@ class Asker:
         locates = [ask.case for ask in batch if ask.name == "ledger.locate"]
         if appends:
             verdicts = await self._ledger.append([move_of(case) for case in appends])
+            fault_point("asker.asked")
             for case, verdict in zip(appends, verdicts, strict=True):
                 self._hall.post(Command("appended", body=verdict.value, case_id=case.id))
         if locates:
@@ -76,7 +78,8 @@ class Asker:
                     key: found[PersonKey(key)].province if PersonKey(key) in found else None
                     for key in case.persons
                 }
-                self._hall.post(Command("located", body=Located(holders), case_id=case.id))
+                epochs = {key: found[PersonKey(key)].epoch for key in case.persons if PersonKey(key) in found}
+                self._hall.post(Command("located", body=Located(holders, epochs), case_id=case.id))
 
 
 def move_of(case: Case) -> Move:

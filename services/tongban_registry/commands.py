@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
+from tongban_registry.peers import ask_again, issue_again, tell_started
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
 from tongban_registry.views import case_view
@@ -156,4 +157,36 @@ def _reply(unit: Unit, case: Case, status: int) -> Reply:
     )
 
 
-_HANDLERS = {"apply": _on_apply, "limit": _on_limit, "register": _on_register}
+def _on_recovered(unit: Unit, command: Command) -> Reply:
+    """What the ledger says of a hand-over that this database has forgotten (G1)."""
+    unit.decide(unit.event("recovered", command.case_id or "", command.body), "migration")
+    return NO_REPLY
+
+
+def _on_resend(unit: Unit, command: Command) -> Reply:
+    """Ask everybody to send again."""
+    ask_again(unit, command.body)
+    return NO_REPLY
+
+
+def _on_reissue(unit: Unit, command: Command) -> Reply:
+    """Send once more, under new numbers."""
+    issue_again(unit, command.body)
+    return NO_REPLY
+
+
+def _on_started(unit: Unit, command: Command) -> Reply:
+    """Tell peers how far this registry remembers."""
+    tell_started(unit, command.persons)
+    return NO_REPLY
+
+
+_HANDLERS = {
+    "apply": _on_apply,
+    "limit": _on_limit,
+    "register": _on_register,
+    "recovered": _on_recovered,
+    "resend": _on_resend,
+    "reissue": _on_reissue,
+    "started": _on_started,
+}

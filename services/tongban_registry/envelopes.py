@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
-from tongban_shared.messages.codec import encode_message
+from tongban_shared.messages.codec import decode_message, encode_message
 from tongban_shared.messages.common import Receipt, Returned
 from tongban_shared.messages.envelope import Envelope
 from tongban_shared.ports import Family
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tongban_registry.office import Office
+    from tongban_registry.storage.rows import UnreceiptedRow
     from tongban_shared.cases.kind import Case, Draft, Event
     from tongban_shared.messages.envelope import Body
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 RECEIPT_SEQUENCE = 0
 # No message that is kept has this incarnation, so that a receipt's id is never another message's.
 RECEIPT_INCARNATION = 0
+
+
+AMONG_REGISTRIES = "REGISTRY"
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -70,6 +75,37 @@ class Outgoing(msgspec.Struct, frozen=True):
         raw = encode_message(envelope, body)
         return Outgoing(message_id, draft.to, body.family, raw, sequence, case.id, body.name)
 
+    @staticmethod
+    def again(row: UnreceiptedRow, place: tuple[Office, int, int]) -> Outgoing:
+        """A stored message of ours under another number; what is sealed in it is bound to its case alone."""
+        office, incarnation, sequence = place
+        message = decode_message(row.raw.encode(), office.province, row.receiver)
+        number = f"{office.province}-{row.receiver}-{incarnation}-{sequence}"
+        envelope = replace(cast("Any", message.envelope), id=number, seq=sequence)
+        raw = encode_message(envelope, message.body)
+        family = Family(row.family)
+        return Outgoing(number, row.receiver, family, raw, sequence, row.case_id, envelope.type)
+
+    @staticmethod
+    def to_peer(to: str, body: Body, at: datetime, place: tuple[Office, int, int]) -> Outgoing:
+        """A message between registries that belongs to no case, kept like any other until its receipt."""
+        office, incarnation, sequence = place
+        envelope = Envelope(
+            id=f"{office.province}-{to}-{incarnation}-{sequence}",
+            type=body.name,
+            body_v=body.v,
+            sender=office.province,
+            receiver=to,
+            org=office.org,
+            purpose=AMONG_REGISTRIES,
+            basis=body.basis,
+            seq=sequence,
+            at=at,
+        )
+        return Outgoing(
+            envelope.id, to, body.family, encode_message(envelope, body), sequence, None, body.name
+        )
+
 
 def sealing_context(case_id: str, body: Body) -> bytes:
     """What a sealed bundle is bound to: this case and this digest, so that it can't be moved to another."""
@@ -85,26 +121,36 @@ class Receipts:
     returned: list[Returned] = field(default_factory=list)
 
 
-def receipt_messages(
-    receipts: dict[str, Receipts], office: Office, now: datetime, unit: str
+def unkept_messages(
+    notes: Iterable[tuple[str, Body]], office: Office, now: datetime, unit: str
 ) -> Iterator[Outgoing]:
-    """One receipt per sender, not kept: it rides in the unit's parcel."""
-    for sender, receipt in receipts.items():
-        body = Receipt(taken=tuple(receipt.taken), returned=tuple(receipt.returned))
-        _, number = unit.split(".")
+    """Words between registries that may be lost: to whom, and what."""
+    _, number = unit.split(".")
+    for to, body in notes:
         envelope = Envelope(
-            id=f"{office.province}-{sender}-{RECEIPT_INCARNATION}-{number}",
+            id=f"{office.province}-{to}-{RECEIPT_INCARNATION}-{number}",
             type=body.name,
             body_v=body.v,
             sender=office.province,
-            receiver=sender,
+            receiver=to,
             org=office.org,
-            purpose="RECEIPT",
+            purpose="RECEIPT" if body.name == Receipt.name else AMONG_REGISTRIES,
             basis=body.basis,
             seq=RECEIPT_SEQUENCE,
             at=now,
         )
-        yield Outgoing(envelope.id, sender, Family.COMMON, encode_message(envelope, body))
+        yield Outgoing(envelope.id, to, Family.COMMON, encode_message(envelope, body))
+
+
+def receipt_messages(
+    receipts: dict[str, Receipts], office: Office, now: datetime, unit: str
+) -> Iterator[Outgoing]:
+    """One receipt per sender, not kept: it rides in the unit's parcel."""
+    bodies = (
+        (sender, Receipt(taken=tuple(receipt.taken), returned=tuple(receipt.returned)))
+        for sender, receipt in receipts.items()
+    )
+    return unkept_messages(bodies, office, now, unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from tongban_shared.web.handlers import as_response
 from tongban_shared.web.problems import problem
 
 if TYPE_CHECKING:
+    from tongban_registry.gate import Gate
     from tongban_registry.inbox import Hall
     from tongban_registry.tasks_http import Desk
     from tongban_shared.cases.kind import Case
@@ -114,7 +115,7 @@ def decision_routes(hall: Hall, desk: Desk) -> APIRouter:
     return router
 
 
-def registration_routes(hall: Hall, door: Door) -> APIRouter:
+def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
     """Who holds a person, and what pre-empts a transfer."""
     router = APIRouter(tags=["registrations"])
 
@@ -123,7 +124,10 @@ def registration_routes(hall: Hall, door: Door) -> APIRouter:
         key, check = door.key_of(given)
         access = (officer or "agency", given.purpose, given.case_id)
         person = await hall.store.lookup(key, access, hall.office.clock.now())
-        if person is None or person.name_check != check or person.state is Registration.DROPPED:
+        if person is None or person.state is Registration.DROPPED:
+            # By the ledger they may be here, and their record on its way back (G1): never "unknown" then.
+            raise RefusedError("RECOVERING" if await gate.restoring(key) else "PERSON_UNKNOWN")
+        if person.name_check != check:
             raise RefusedError("PERSON_UNKNOWN")
         return _registration(person, hall)
 

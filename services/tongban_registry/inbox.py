@@ -11,28 +11,31 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from tongban_registry.arrivals import Batch, arrival_of, open_records, read_parked
 from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply, take_command
-from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages
+from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages, unkept_messages
+from tongban_registry.fence import NoFence
 from tongban_registry.outage import Outage
+from tongban_registry.peers import answer_started, hear_peers, send_again
 from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate
-from tongban_shared.errors import StoreDownError
-from tongban_shared.messages.common import Returned
+from tongban_shared.errors import PutBackError, StoreDownError
+from tongban_shared.fault_points import fault_point
+from tongban_shared.messages.common import Resend, Returned
 
 if TYPE_CHECKING:
     from tongban_registry.monitor import Meters
     from tongban_registry.office import Counters, Office
     from tongban_registry.storage.sql import UnitOfWork
     from tongban_registry.storage.store import RegistryStore
-    from tongban_shared.ports import Record
+    from tongban_shared.ports import Fence, Record
     from tongban_shared.wire import Opened
 
 COMMANDS_PER_UNIT_MAX = 500
@@ -63,6 +66,7 @@ class Hall:
         self.store = store
         self.counters = counters
         self.meters = meters
+        self.fence: Fence = NoFence()
         self.closing = Closing()
         self.after_commit: Callable[[Committed], Awaitable[None]] | None = None
         self._records: deque[Record] = deque()
@@ -113,8 +117,7 @@ class Hall:
         commands = [self._commands.popleft() for _ in range(min(len(self._commands), COMMANDS_PER_UNIT_MAX))]
         try:
             if self._unsure:
-                self.counters = await self.store.counters()
-                self._unsure = False
+                await self._look_again()
             await self.work(records, commands)
             self._database.ended()
         except StoreDownError as error:
@@ -124,6 +127,15 @@ class Hall:
             await asyncio.sleep(STORE_RETRY_S)
         if len(self._records) < RECORDS_PER_UNIT_MAX:
             self._room.set()
+
+    async def _look_again(self) -> None:
+        """After an outage: the numbers as they stand. Raises PutBackError: they are lower than before."""
+        known = self.counters.head
+        self.counters = await self.store.counters()
+        found = self.counters.head
+        if (found.incarnation, found.unit) < (known.incarnation, known.unit):
+            raise PutBackError("the database has come back older than it was")
+        self._unsure = False
 
     def _put_back(
         self, records: Sequence[Record], commands: Sequence[Command], error: StoreDownError
@@ -145,12 +157,21 @@ class Hall:
         counters = self.counters.copy()
         async with self.store.unit() as tx:
             unit, replies = await self._decide(tx, batch, commands, counters)
+            fault_point("hall.decided")
             counters.unit += 1
             sealed = self._seal(unit, batch, f"{counters.incarnation}.{counters.unit}")
-            self._stage_unit(unit, sealed)
+            kept = self._stage_unit(unit, sealed)
             await tx.write(unit.changes)
+            fault_point("hall.written")
+        fault_point("hall.committed")
         self.counters = counters
+        if kept:
+            # Before anything leaves: no answer, no parcel, no question to the ledger (G1).
+            await self.fence.write(counters.head)
+        fault_point("hall.fenced")
         self._count(unit, batch)
+        if unit.changes.notes:
+            raise PutBackError("a peer knows more of this registry than its own database")
         for command, reply in replies:
             if command.reply is not None and not command.reply.done():
                 command.reply.set_result(reply)
@@ -169,6 +190,10 @@ class Hall:
             unit.remember_parked(arrival)
         for taken in batch.taken:
             self._take(unit, batch, taken, loaded)
+        answer_started(unit, batch, loaded.seen)
+        put_back = hear_peers(unit, batch, await tx.unreceipted(batch.reused))
+        if put_back:
+            log.warning("a peer knows more of this registry than its database", province=self.office.province)
         replies = [(command, self._answer(unit, command, loaded)) for command in commands]
         unit.finish_parked()
         self._stage_batch(unit, batch)
@@ -177,22 +202,24 @@ class Hall:
     async def _load(self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command]) -> Loaded:
         """All reads of a unit: their number does not depend on the size of the batch."""
         mine = {command.case_id for command in commands if command.case_id}
-        loaded = Loaded(seen=await tx.seen(batch.message_ids), cases=await tx.cases(batch.case_ids | mine))
+        seen = await tx.seen(batch.looked_up(self.office.province))
+        loaded = Loaded(seen=seen, cases=await tx.cases(batch.case_ids | mine))
         loaded.parked = await tx.parked(batch.case_ids | mine)
         held_up = {row.case_id for row in loaded.parked}
         asked = {person for command in commands if command.name == "register" for person in command.persons}
+        lost = {person for command in commands if command.name == "recovered" for person in command.persons}
         moving = loaded.persons_of(batch.cases_of(READS_PERSONS) | mine | held_up)
-        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked)
-        leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up)
+        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked | lost)
+        leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up) | lost
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
-        loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | loaded.persons_of(held_up)))
+        silent = loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
+        again = loaded.persons_of(batch.cases_of(READS_RECORDS) | held_up)
+        loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | again | lost | silent))
         if asked:
             frozen_for = loaded.cases_of(asked)
             loaded.cases |= await tx.cases(frozen_for)
             loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - asked)
-        loaded.proofs = await tx.proofs(
-            loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
-        )
+        loaded.proofs = await tx.proofs(silent)
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
         loaded.applications = await tx.applications(applying)
         loaded.replies = await tx.replies(command.key for command in commands if command.key)
@@ -226,6 +253,9 @@ class Hall:
         loaded.seen[envelope.id] = digest
         unit.changes.inbox.append((envelope.id, digest, envelope.case_id, to_us(unit.now)))
         batch.receipt(envelope.sender).taken.append(envelope.id)
+        if envelope.type == Resend.name:
+            send_again(unit, envelope.sender, cast("Resend", taken.message.body))
+            return
         arrival = arrival_of(unit, taken)
         if arrival is None:
             return
@@ -260,25 +290,29 @@ class Hall:
 
     def _seal(self, unit: Unit, batch: Batch, name: str) -> Sealed | None:
         receipts = receipt_messages(batch.receipts, self.office, unit.now, name)
-        sealed = sign_messages(self.office, name, [*unit.outgoing, *receipts])
+        words = unkept_messages(unit.words, self.office, unit.now, name)
+        sealed = sign_messages(self.office, name, [*unit.outgoing, *receipts, *words])
         if sealed is not None:
             unit.attach_certificates(sealed)
         return sealed
 
-    def _stage_unit(self, unit: Unit, sealed: Sealed | None) -> None:
-        """The unit's own row, and an outbox row for each message that has to be receipted."""
+    def _stage_unit(self, unit: Unit, sealed: Sealed | None) -> bool:
+        """The unit's own row, if it has one, and an outbox row for each message that has to be receipted."""
         at = to_us(unit.now)
+        if sealed is None and not unit.changes.cases and not unit.changes.persons:
+            unit.counters.unit -= 1  # nothing happened that a later start would have to know
+            return False
         number = unit.counters.unit
         header = "" if sealed is None else sealed.header_text
-        if sealed is not None or unit.changes.cases:
-            unit.changes.unit.append((number, header, unit.counters.stamp, at))
+        unit.changes.unit.append((number, header, unit.counters.stamp, at, unit.counters.link(header)))
         if sealed is None:
-            return
+            return True
         for message, leaf in zip(sealed.messages, sealed.unit.leaves, strict=True):
             if message.seq:
                 place = (message.message_id, message.to, message.seq, message.family.value, message.case_id)
                 proof = (number, leaf.index, path_text(leaf), message.raw.decode("utf-8"))
                 unit.changes.outbox.append((*place, *proof, at, at + FIRST_RETRY_US, 0, None, None))
+        return True
 
     def _count(self, unit: Unit, batch: Batch) -> None:
         self.meters.units.inc()

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ import httpx
 import structlog
 import typer
 
+from tongban_registry.fence import FileFence
 from tongban_registry.hosting import Berth, House, WorkerStoppedError
 from tongban_registry.late import LateTransport
 from tongban_registry.registry import Surrounds
@@ -29,6 +30,7 @@ from tongban_shared.errors import SettingsError, TongbanError
 from tongban_shared.fault_points import VARIABLE, arm
 from tongban_shared.keys import load_secrets, load_signer
 from tongban_shared.ledger_client import HttpLedger
+from tongban_shared.ports import Fence
 from tongban_shared.provinces import ProvinceProfile, load_province
 from tongban_shared.transports import open_transport
 from tongban_shared.tuning import loop_factory, tune_collector
@@ -52,6 +54,9 @@ def serve(
     transport: Annotated[str | None, typer.Option(help="kafka://HOST:PORT[,…] or memory:")] = None,
     ledger: Annotated[str | None, typer.Option(help="address of the custody ledger, http://…")] = None,
     keys: Annotated[Path | None, typer.Option(help="key folder")] = None,
+    fence: Annotated[
+        Path | None, typer.Option(help="folder on another volume: shows a database that was put back")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = None,
@@ -63,6 +68,7 @@ def serve(
         "transport": transport,
         "ledger": ledger,
         "keys": keys,
+        "fence": fence,
         "host": host,
         "port": port,
         "log_level": log_level,
@@ -89,11 +95,20 @@ async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:
         secret = load_secrets(settings.keys).custody
         for profile in profiles:
             ledger = HttpLedger(http, load_signer(settings.keys, profile.code), secret)
-            around = Surrounds(transport, ledger, WallClock(), settings.keys)
+            around = Surrounds(transport, ledger, WallClock(), settings.keys, _fences(settings))
             house.add(Berth(profile, settings.database_of(profile.code), around, house.stopping))
         tune_collector()
         with _listener(settings) as listener:
             return await _until_stopped(_server(settings, house), listener, house, transport)
+
+
+def _fences(settings: Settings) -> Callable[[str], Fence] | None:
+    """A file for each province in the folder given."""
+    folder = settings.fence
+    if folder is None:
+        log.warning("no --fence: a database that was put back is noticed by the ledger and the peers alone")
+        return None
+    return lambda code: FileFence(folder / code)
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tongban_shared.clock import BEIJING
 from tongban_shared.ids import Province
+from tongban_shared.ports import Head
 
 if TYPE_CHECKING:
     from tongban_shared.catalogue import Catalogue
@@ -19,16 +21,31 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Counters:
-    """Numbers that only grow: units of work, stamps, and a sequence per receiver. Loaded at start."""
+    """Numbers that only grow: units of work, stamps, and a sequence per receiver. Loaded at start.
+
+    A new incarnation begins its sequences anew, so that no message id is given twice (G1).
+    """
 
     incarnation: int = 1
     unit: int = 0
     stamp: int = 0
     sequences: dict[str, int] = field(default_factory=dict)
+    chain: str = ""
+
+    @property
+    def head(self) -> Head:
+        """The end of the log of units (G1)."""
+        return Head(self.incarnation, self.unit, self.chain)
+
+    def link(self, header: str) -> str:
+        """Take one more unit into the chain; returns its hash, which covers every unit before it."""
+        text = f"{self.chain}\n{self.incarnation}.{self.unit}\n{self.stamp}\n{header}"
+        self.chain = sha256(text.encode()).hexdigest()
+        return self.chain
 
     def copy(self) -> Counters:
         """A unit counts on a copy; the copy takes over when its transaction has committed."""
-        return Counters(self.incarnation, self.unit, self.stamp, dict(self.sequences))
+        return Counters(self.incarnation, self.unit, self.stamp, dict(self.sequences), self.chain)
 
     def next_stamp(self) -> int:
         """A number never given before by this registry."""
@@ -43,7 +60,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """One province's registry as configured. `org` is the county bureau that signs."""
+    """One province's registry as configured. `org` is the county bureau that signs, `peers` all others."""
 
     profile: ProvinceProfile
     signer: Signer
@@ -52,6 +69,7 @@ class Office:
     catalogue: Catalogue
     clock: Clock
     org: str
+    peers: tuple[str, ...] = ()
 
     def today(self) -> date:
         """The day in China, which has one time zone; storage keeps UTC."""

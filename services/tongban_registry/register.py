@@ -1,11 +1,12 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
-freeze · thaw · prepare · drop · release · hold · archive, named by the `writes` column of the case tables.
+freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
+restore · resume · yield, named by the `writes` column of the case tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -19,6 +20,8 @@ from tongban_shared.cases.migration_rules import staying_members
 from tongban_shared.registration import Household, Person, Registration, Surroundings
 
 NO_RECORD = "{}"
+# Rows that claim nothing and bind nobody to another case's outcome.
+UNDECIDED = frozenset({Registration.PREPARED, Registration.DROPPED})
 
 
 @dataclass(slots=True)
@@ -93,6 +96,12 @@ def release(case: Case, event: Event, around: Surroundings) -> Writing:
         proof_digest=digest,
         proof=event.proof,
     )
+    _see_to_those_who_stay(writing, case, around)
+    return writing
+
+
+def _see_to_those_who_stay(writing: Writing, case: Case, around: Surroundings) -> None:
+    """A household that lost its head gets a new one; an empty one closes (M-2)."""
     left = {person.household_id: person for person in writing.persons}
     staying: dict[str, list[Person]] = {home: [] for home in left if home in around.members}
     for member in staying_members(case, around):
@@ -103,25 +112,71 @@ def release(case: Case, event: Event, around: Surroundings) -> Writing:
         elif not any(member.head for member in members):
             chosen = _new_head(members, around)
             writing.persons.append(replace(chosen, head=True, record_version=chosen.record_version + 1))
-    return writing
 
 
-def _new_head(members: list[Person], around: Surroundings) -> Person:
+def _new_head(members: Sequence[Person], around: Surroundings) -> Person:
     """The eldest adult who stays; the eldest of all if there is none."""
     today = around.now.date()
     return min(members, key=lambda member: (member.is_minor(today), member.birth_date, member.key))
 
 
+def yield_(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """HELD or FROZEN → RELEASED, whatever case froze them: the ledger has them elsewhere already (G1)."""
+    writing = Writing()
+    for key in case.persons:
+        gone = {
+            "moved_to": case.destination,
+            "case_id": case.id,
+            "proof_digest": case.data.certificate_digest,
+        }
+        writing.persons.append(replace(around.people[key], state=Registration.RELEASED, **gone))
+    _see_to_those_who_stay(writing, case, around)
+    return writing
+
+
+def restore(case: Case, event: Event, around: Surroundings) -> Writing:
+    """→ PREPARED at the next epoch, from the records that the origin sent again; what is newer stays (G1)."""
+    entries: list[dict[str, Any]] = msgspec.json.decode(event.bundle or b"[]")
+    writing = Writing()
+    for entry in entries:
+        known = around.people.get(entry["person"])
+        older = known is None or known.epoch <= entry["epoch"]
+        if older or (known is not None and known.state in UNDECIDED and known.epoch == entry["epoch"] + 1):
+            prepared = _prepared(entry, case.data.new_household_no, case, around)
+            writing.persons.append(replace(prepared, proof=event.proof))
+    return writing
+
+
+def resume(case: Case, event: Event, around: Surroundings) -> Writing:
+    """PREPARED → HELD for those whom the ledger has here at this epoch; the others are pointed on (G1)."""
+    holders, epochs = event.body.holders, event.body.epochs
+    movers = [person for person in _moving(case, around) if person.state is Registration.PREPARED]
+    here = [p for p in movers if (holders[p.key], epochs[p.key]) == (around.province, p.epoch)]
+    writing = _settle(case, here, event, around)
+    for person in movers:
+        if person not in here and holders[person.key] != around.province:
+            gone = {"moved_to": holders[person.key], "case_id": None}
+            writing.persons.append(replace(person, state=Registration.CONFIRMED, **gone))
+    return writing
+
+
 def hold(case: Case, event: Event, around: Surroundings) -> Writing:
     """PREPARED → HELD at the next epoch, with household and booklet, on the certificate (M5)."""
-    data = case.data
-    joined = data.household_no is not None
     movers = _moving(case, around)
     if len(movers) != len(case.persons):
         raise LookupError("a certificate for persons who are not prepared here")
-    head = None if joined else _new_head(movers, around).key
-    digest = certificate_digest(event.body)
+    return _settle(case, movers, event, around)
+
+
+def _settle(case: Case, movers: Sequence[Person], event: Event, around: Surroundings) -> Writing:
+    """Persons held here from now on, in the household they join or in one of their own."""
+    data = case.data
     writing = Writing()
+    if not movers:
+        return writing
+    digest = data.certificate_digest or certificate_digest(event.body)
+    joined = data.household_no is not None
+    head = None if joined else _new_head(movers, around).key
     for person in movers:
         writing.persons.append(
             replace(
@@ -175,4 +230,7 @@ VERBS: Mapping[str, Verb] = {
     "release": release,
     "hold": hold,
     "archive": archive,
+    "restore": restore,
+    "resume": resume,
+    "yield": yield_,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +15,9 @@ import structlog
 
 from tongban_registry.asker import Asker
 from tongban_registry.commands import Command
+from tongban_registry.custody_statements import Speaker, Statements
 from tongban_registry.door import Door
+from tongban_registry.gate import Gate
 from tongban_registry.health import MIGRATIONS, VERSION, Vitals, first_reason, ledger_check
 from tongban_registry.http import case_routes, change_routes, decision_routes, registration_routes
 from tongban_registry.inbox import Committed, Hall
@@ -27,7 +29,9 @@ from tongban_registry.ops_http import case_list_routes, overview_routes, quarant
 from tongban_registry.outage import Outage
 from tongban_registry.outbox import Relay
 from tongban_registry.pause import Pause, PauseGate
+from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
+from tongban_registry.storage.custody_sql import CustodyRows
 from tongban_registry.storage.reports import Reports
 from tongban_registry.storage.store import RegistryStore
 from tongban_registry.tasks_http import Desk, task_routes
@@ -44,7 +48,7 @@ from tongban_shared.wire import Opener, Roots
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from tongban_shared.ports import Clock, Inlet, Ledger, Transport
+    from tongban_shared.ports import Clock, Fence, Inlet, Ledger, Transport
     from tongban_shared.provinces import ProvinceProfile
     from tongban_shared.web.health import Check, Health
 
@@ -54,6 +58,7 @@ POLL_RECORDS_MAX = 200
 POLL_TIMEOUT_S = 1.0
 POLL_RETRY_S = 1.0
 FINISH_S = 5.0
+START_S = 2.0
 
 
 @cache
@@ -64,12 +69,13 @@ def _verified_roots(_keys: Path) -> Roots:
 
 @dataclass(frozen=True, slots=True)
 class Surrounds:
-    """What a registry is given from outside: pipe, ledger, clock, key folder."""
+    """What a registry is given from outside: pipe, ledger, clock, key folder, and each province's fence."""
 
     transport: Transport
     ledger: Ledger
     clock: Clock
     keys: Path
+    fences: Callable[[str], Fence] | None = None
 
 
 class Registry:
@@ -82,8 +88,10 @@ class Registry:
         self.relay = Relay(office, store, around.transport, hall.meters)
         self.asker = Asker(hall, around.ledger, hall.meters)
         self.door = Door(office, around.ledger, store)
+        self.gate = Gate(hall, around.ledger)
         self._transport = around.transport
         self._ledger = around.ledger
+        self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._sources: list[asyncio.Task[None]] = []
         self.health: Health | None = None
@@ -99,20 +107,46 @@ class Registry:
         """Migrate the database, load keys and counters. Raises SettingsError, StoreDownError."""
         await upgrade(database, MIGRATIONS)
         store = await RegistryStore.open(database)
+        directory = load_directory(around.keys)
         office = Office(
             profile=profile,
             signer=load_signer(around.keys, profile.code),
-            opener=Opener(profile.code, load_directory(around.keys), _verified_roots(around.keys)),
+            opener=Opener(profile.code, directory, _verified_roots(around.keys)),
+            peers=tuple(code for code in directory.provinces() if code != profile.code),
             secrets=load_secrets(around.keys),
             catalogue=load_catalogue(),
             clock=around.clock,
             org=profile.county_bureau,
         )
         hall = Hall(office, store, await store.counters(), Meters())
+        if around.fences is not None:
+            hall.fence = around.fences(profile.code)
         return cls(office, store, around, hall)
 
     async def start(self) -> None:
-        """Begin to read, work and send; what a crash left open goes on at once, and the log says how much."""
+        """Pass the gate, then read, work and send. Returns when that is done, or while it takes longer.
+
+        Until then the doors say RECOVERING. What a crash left open goes on at once; the log says how much.
+        """
+        self._opening = asyncio.create_task(self._come_up())
+        await asyncio.wait({self._opening}, timeout=START_S)
+        if self._opening.done():
+            self._opening.result()
+
+    async def _come_up(self) -> None:
+        """Try until the database answers: what is done twice here is the same the second time."""
+        database = Outage("database", self.office.province)
+        while True:
+            try:
+                await self.gate.settle()
+                await self._go_on()
+            except StoreDownError as error:
+                database.began(error)
+                await asyncio.sleep(POLL_RETRY_S)
+            else:
+                return
+
+    async def _go_on(self) -> None:
         await self.pause.load()
         unreceipted = await self.store.hurry_outbox(self.office.clock.now())
         undecided = await self.store.waiting_for_ledger()
@@ -123,10 +157,14 @@ class Registry:
             backlog=unreceipted,
             count=len(undecided),
         )
+        positions = await self.store.positions()
         for case in undecided:
             name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
             self.asker.put([Ask(name, case)])
-        self._inlet = await self._transport.open_inlet(self.office.province, await self.store.positions())
+        known = [peer for peer in self.office.peers if peer in self.hall.counters.sequences]
+        if known:
+            self.hall.post(Command("started", persons=tuple(known)))
+        self._inlet = await self._transport.open_inlet(self.office.province, positions)
         sources = (self._read(self._inlet), run_timers(self.hall))
         workers = (self.hall.run(), self.relay.run(), self.asker.run())
         self._sources = [asyncio.create_task(source) for source in sources]
@@ -158,6 +196,7 @@ class Registry:
     async def stop(self) -> None:
         """Stop reading, end the hall between two units, let out what was committed, close the database."""
         healthy = bool(self._tasks) and await self.failed() is None
+        await _end([self._opening] if self._opening is not None else [])
         await _end(self._sources)
         if healthy:
             # A command that means nothing is answered when the units before it are committed.
@@ -170,11 +209,12 @@ class Registry:
             await self._inlet.close()
         await self.relay.drain()
         await self.store.close()
+        await self.hall.fence.close()
         log.info("registry closed", province=self.office.province)
 
     async def kill(self) -> None:
         """End as a crash would: nothing more is decided, answered or awaited. For sandbox and tests."""
-        await _end(self._tasks)
+        await _end([*self._tasks, *([self._opening] if self._opening is not None else [])])
         await self.stop()
 
     async def failed(self) -> str | None:
@@ -184,13 +224,19 @@ class Registry:
 
     async def ended(self) -> BaseException | None:
         """Return when a worker has stopped, with its error if it had one: the process must not go on."""
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
+            if self._opening.cancelled() or self._opening.exception() is not None:
+                return None if self._opening.cancelled() else self._opening.exception()
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         return next((task.exception() for task in done if not task.cancelled()), None)
 
     def app(self, more: Mapping[str, Check] | None = None) -> FastAPI:
         """The HTTP door. more: checks of the process around it."""
         app = new_app(f"tongban registry {self.office.province}", VERSION)
-        vitals = Vitals({"workers": self.failed, "database": self._database, **(more or {})})
+        vitals = Vitals(
+            {"recovery": self._recovery, "workers": self.failed, "database": self._database, **(more or {})}
+        )
         vitals.needed_once("transport", self._transport.ready)
         vitals.needed_once("ledger", ledger_check(self._ledger))
         self.health = vitals.health(self.hall.meters.registry)
@@ -198,20 +244,27 @@ class Registry:
         app.include_router(case_routes(self.hall, self.door))
         app.include_router(change_routes(self.hall))
         app.include_router(decision_routes(self.hall, self.desk))
-        app.include_router(registration_routes(self.hall, self.door))
+        app.include_router(registration_routes(self.hall, self.door, self.gate))
         app.include_router(task_routes(self.desk))
         app.include_router(me_routes(self.office, self.door, self.desk.reports))
         self._add_ops(app, self.health)
         app.add_middleware(PauseGate, pause=self.pause)
+        app.add_middleware(RecoveringDoor, gate=self.gate)
         install(app)
         return app
 
     def _add_ops(self, app: FastAPI, health: Health) -> None:
         ops = Ops(self.hall, self.desk, self.pause, self.contacts)
         ops.ready = partial(first_reason, health)
-        app.include_router(overview_routes(ops))
+        app.include_router(overview_routes(ops, self._statements()))
         app.include_router(case_list_routes(ops))
         app.include_router(quarantine_routes(ops, Replays(self.hall, self.desk.reports)))
+
+    async def _recovery(self) -> str | None:
+        return None if self.gate.open else "RECOVERING: not known yet whether this database is the newest"
+
+    def _statements(self) -> Statements:
+        return Statements(Speaker.of(self.office), CustodyRows(self.store.engine), lambda: self.gate.open)
 
     async def _database(self) -> str | None:
         await self.store.positions()

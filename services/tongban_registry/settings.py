@@ -20,8 +20,9 @@ class Settings(BaseSettings):
 
     province: one file of deploy/provinces for each province that this process answers for; in the variable
     separated by commas. database: its address; with several provinces it holds `{code}`. keys: folder with
-    the public list, the secrets and the private keys of these provinces. stop_pause_s: from readiness off to
-    the first refused connection.
+    the public list, the secrets and the private keys of these provinces. fence: folder on another volume than
+    the database, where the newest state of its log is noted before anything leaves. stop_pause_s: from
+    readiness off to the first refused connection.
     """
 
     model_config = SettingsConfigDict(
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     transport: Annotated[str, Field(pattern=r"^(memory:|kafka://.+)$")]
     ledger: Annotated[str, Field(pattern=r"^https?://.+$")]
     keys: Path
+    # None: only ledger and peers could tell that the database was put back to a backup.
+    fence: Path | None = None
     host: str = "127.0.0.1"
     # 0: any free port; the log says which.
     port: Annotated[int, Field(ge=0, le=65_535)] = 7200

@@ -22,6 +22,7 @@ from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate, Outcome, decide
 from tongban_shared.ids import CaseId
+from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.registration import CLAIMING, Person, Registration, Surroundings
 from tongban_shared.wire import Opened, cut
@@ -107,6 +108,7 @@ class Unit:
         self.now = now
         self.changes = Changes()
         self.outgoing: list[Outgoing] = []
+        self.words: list[tuple[str, Body]] = []
         self.asks: list[Ask] = []
         self.fates: dict[str, int] = {}
         self.notes: dict[str, list[tuple[object, ...]]] = {}

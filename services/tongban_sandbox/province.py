@@ -18,6 +18,7 @@ from tongban_gateway.upstream import (
     UpstreamRequest,
     UpstreamResponse,
 )
+from tongban_registry.fence import FileFence
 from tongban_registry.registry import Registry, Surrounds
 from tongban_shared.errors import StoreDownError
 
@@ -56,6 +57,7 @@ class Site:
     keys: Path
     ledger: Ledger
     clock: Clock
+    fence: Path
 
 
 class ProvinceHost:
@@ -79,7 +81,7 @@ class ProvinceHost:
     async def open(self) -> Registry:
         """Migrate and open the database; nothing works yet."""
         site = self._site
-        around = Surrounds(self._end, site.ledger, site.clock, site.keys)
+        around = Surrounds(self._end, site.ledger, site.clock, site.keys, lambda _: FileFence(site.fence))
         url = f"sqlite:///{site.database}"
         self.registry = await _patiently(lambda: Registry.open(site.profile, url, around))
         return self.registry

@@ -70,6 +70,10 @@ class StateFolder:
         """One register's database."""
         return self.path / f"{province}.db"
 
+    def fence_file(self, province: Province) -> Path:
+        """One registry's fence; in service it is on another volume than the database."""
+        return self.path / "fences" / province
+
     def open_log(self) -> TextIO:
         """The program's log, to go on writing; it grows by warnings only."""
         return (self.path / "sandbox.log").open("a", encoding="utf-8", buffering=1)
@@ -81,6 +85,7 @@ class StateFolder:
     def forget(self, files: Iterable[Path]) -> None:
         """Remove databases whose seeding was cut off; nothing has worked on them yet."""
         for file in files:
+            (self.path / "fences" / file.stem).unlink(missing_ok=True)
             for name in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
                 name.unlink(missing_ok=True)
 

@@ -134,6 +134,7 @@ class World:
             keys=self.state.keys,
             ledger=self._ledgers[code],
             clock=self.clock,
+            fence=self.state.fence_file(code),
         )
         self.hosts[code] = ProvinceHost(site, end)
         await self.hosts[code].open()

@@ -4,7 +4,7 @@ TongbanError
 ├── BadInputError (4xx: the request is wrong; a repeat fails in the same way)
 │   ├── IdNumberError · UnknownProvinceError · OrgCodeError · CaseIdError · UnknownItemError
 │   └── RefusedError(code): refused at the door, the code is from the published catalogue
-├── CatalogueError · CaseTableError · SettingsError (the program does not start)
+├── CatalogueError · CaseTableError · SettingsError (the program does not start) · PutBackError (it ends)
 ├── WireError(code): an envelope that is not taken; goes to quarantine with its code
 └── UnavailableError (retryable: 503 with Retry-After)
     └── TransportDownError · LedgerDownError · StoreDownError · FenceDownError · ProvinceDownError
@@ -116,6 +116,10 @@ class WireError(TongbanError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+
+
+class PutBackError(TongbanError):
+    """The database was put back while its registry ran: it ends, and passes the gate when it starts."""
 
 
 class UnavailableError(TongbanError):

@@ -69,6 +69,10 @@ class KeyDirectory:
             raise WireError("UNKNOWN_KEY", f"owner {owner}")
         return key
 
+    def provinces(self) -> list[str]:
+        """Every province that signs, in order; ledger and gateway are named by words."""
+        return sorted({entry["owner"] for entry in self.entries if entry["owner"].isdigit()})
+
     def jwks(self, owner: str | None = None) -> dict[str, list[dict[str, str]]]:
         """The signing keys as a JWK set (RFC 7517, 8037, 9864), of one owner or of all."""
         keys = [

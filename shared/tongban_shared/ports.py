@@ -171,6 +171,10 @@ class Fence(Protocol):
         """Durable when this returns. Raises FenceDownError: then nothing may leave."""
         ...
 
+    async def close(self) -> None:
+        """Let go. Safe to repeat."""
+        ...
+
 
 class Clock(Protocol):
     """Time for deadlines shown to people, logs and token life; it decides nothing (C4)."""

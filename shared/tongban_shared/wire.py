@@ -126,6 +126,10 @@ class Opener:
         self._verifier = verifier
         self._roots: Roots = OrderedDict() if roots is None else roots
 
+    def of(self, receiver: str) -> Opener:
+        """The same for what somebody else received, as in a proof that encloses another."""
+        return Opener(receiver, self._verifier, self._roots)
+
     def open(self, data: bytes) -> Iterator[Opened | Refused]:
         """Yield each message of a parcel, decoded and verified, or refused with its reason."""
         sender = None

@@ -16,12 +16,14 @@ from tests.stories.clock import StoryClock
 from tests.stories.folk import Folk
 from tests.stories.registers import Registers
 from tests.stories.wire import Wire, WireEnd
+from tongban_registry.fence import FileFence
 from tongban_registry.inbox import Committed
 from tongban_registry.registry import Registry, Surrounds
 from tongban_shared.errors import StoreDownError
 from tongban_shared.ids import PersonKey, Province
 from tongban_shared.keys import generate_keys, load_secrets
 from tongban_shared.ledger_memory import MemoryLedger
+from tongban_shared.ports import Fence
 from tongban_shared.provinces import ProvinceProfile, load_provinces
 
 PATIENCE_S = 15.0
@@ -99,7 +101,7 @@ class Processes:
     # --- processes
 
     async def _open(self, site: Site) -> None:
-        around = Surrounds(site.end, self.ledger, self.clock, self.keys)
+        around = Surrounds(site.end, self.ledger, self.clock, self.keys, self._fence)
         url = f"sqlite:///{site.database}"
         site.registry = await _patiently(lambda: Registry.open(_profiles()[Province(site.code)], url, around))
         leave = site.registry.hall.after_commit
@@ -110,6 +112,9 @@ class Processes:
             self._news.set()
 
         site.registry.hall.after_commit = told
+
+    def _fence(self, code: str) -> Fence:
+        return FileFence(self.folder / "fences" / code)
 
     async def start(self, code: str) -> None:
         """Start a province's process on its files."""

@@ -23,6 +23,10 @@ class Registers:
         """One more province."""
         self._files[code] = sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None)
 
+    def remove(self, code: str) -> None:
+        """Let go of a file that is about to be replaced."""
+        self._files.pop(code).close()
+
     def close(self) -> None:
         """Close all files."""
         for file in self._files.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 import pytest
 
@@ -10,8 +12,8 @@ from tests.stories.folk import Resident
 from tests.stories.forging import goes_on, precheck, stopped_at
 from tests.stories.mischief import forged
 from tests.stories.world import Country
-from tongban_shared.cases.kind import Case, Event, Verdict
-from tongban_shared.cases.migration_rules import JUDGES
+from tongban_shared.cases.kind import Case, Event, Judge, Verdict
+from tongban_shared.cases.migration import MIGRATION
 from tongban_shared.ids import Province
 from tongban_shared.messages.migration import (
     Facts,
@@ -98,14 +100,14 @@ async def test_a_poison_message_does_not_stop_those_behind_it(
 
 def fails_on(monkeypatch: pytest.MonkeyPatch, name: str, case_id: str) -> None:
     """Plant an error of the program in the judgement of one message of one case."""
-    judge = JUDGES[name]
+    judge = MIGRATION.judges[name]
 
     def failing(case: Case, event: Event, around: Surroundings) -> Verdict:
         if event.case_id == case_id:
             raise LookupError("a planted error")
         return judge(case, event, around)
 
-    monkeypatch.setitem(JUDGES, name, failing)
+    monkeypatch.setitem(cast("dict[str, Judge]", MIGRATION.judges), name, failing)
 
 
 async def test_a_bundle_that_is_not_what_its_digest_says_is_refused(country: Country) -> None:

@@ -190,6 +190,16 @@ class ParkedRow(NamedTuple):
     at: int
 
 
+class UnreceiptedRow(NamedTuple):
+    """A message of ours that waits for its receipt."""
+
+    message_id: str
+    receiver: str
+    family: str
+    case_id: str | None
+    raw: str
+
+
 class StoredReply(msgspec.Struct, frozen=True):
     """A reply given earlier for an idempotency key."""
 
@@ -229,4 +239,6 @@ class Changes:
     replies: list[tuple[object, ...]] = field(default_factory=list)
     accesses: list[tuple[object, ...]] = field(default_factory=list)
     positions: list[tuple[object, ...]] = field(default_factory=list)
+    wanted_again: list[tuple[object, ...]] = field(default_factory=list)
+    notes: list[tuple[object, ...]] = field(default_factory=list)
     claims_done: list[tuple[object, ...]] = field(default_factory=list)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, Integer, Text, delete, or_, select, update
+from sqlalchemy import BigInteger, Integer, Text, delete, func, or_, select, update
 
 from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import (
     Changes,
     ParkedRow,
     StoredReply,
+    UnreceiptedRow,
     case_of,
     case_row,
     household_row,
@@ -59,6 +60,10 @@ PARKED_BY_CASE = select(t.PARKED).where(t.PARKED.c.case_id == KEYS.c.key)
 REPLIES_BY_KEY = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == KEYS.c.key)
 APPLICATIONS = select(t.APPLICANT.c.person, t.APPLICANT.c.case_id).where(t.APPLICANT.c.person == KEYS.c.key)
 
+UNRECEIPTED = select(
+    t.OUTBOX.c.message_id, t.OUTBOX.c.receiver, t.OUTBOX.c.family, t.OUTBOX.c.case_id, t.OUTBOX.c.raw
+).where(t.OUTBOX.c.message_id == KEYS.c.key, t.OUTBOX.c.receipted_at.is_(None))
+
 INBOX = _rows_like(t.INBOX)
 CASES = _rows_like(t.CASES)
 CASES_AFTER = _rows_like(t.CASES, plus={"base": BigInteger})
@@ -78,6 +83,8 @@ REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
 POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, at=BigInteger)
+NOTES = _rows_like(t.META)
+WANTED_AGAIN = rowset("wanted_again", receiver=Text, prefix=Text, seq=BigInteger, at=BigInteger)
 RETURNS = rowset("returns", message_id=Text, at=BigInteger, code=Text)
 
 _MUTABLE_CASE = [c.name for c in t.CASES.columns if c.name not in {"id", "kind", "side", "opened_at"}]
@@ -106,12 +113,24 @@ RETURN = (
     .where(t.OUTBOX.c.message_id == RETURNS.c.message_id, t.OUTBOX.c.receipted_at.is_(None))
     .values(receipted_at=RETURNS.c.at, next_try_at=None, returned=RETURNS.c.code)
 )
+# What a receiver that was put back may have forgotten goes out once more, receipted or not.
+SEND_AGAIN = (
+    update(t.OUTBOX)
+    .where(
+        t.OUTBOX.c.receiver == WANTED_AGAIN.c.receiver,
+        func.substr(t.OUTBOX.c.message_id, 1, func.length(WANTED_AGAIN.c.prefix)) == WANTED_AGAIN.c.prefix,
+        t.OUTBOX.c.seq > WANTED_AGAIN.c.seq,
+        t.OUTBOX.c.returned.is_(None),
+    )
+    .values(receipted_at=None, next_try_at=WANTED_AGAIN.c.at, tries=0)
+)
 APPLICANTS_DONE = delete(t.APPLICANT).where(t.APPLICANT.c.case_id.in_(KEYS.select("key")))
 CLAIMS_DONE = delete(t.CLAIM).where(t.CLAIM.c.case_id.in_(KEYS.select("key")))
 UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
 
 
 PUT_RECORDS = upsert(t.RECORD, RECORDS, ("person",))
+PUT_NOTES = upsert(t.META, NOTES, ("key",))
 PUT_PROOFS = upsert(t.PROOF, PROOFS, ("person",))
 NEW_HOUSEHOLDS = insert_new(t.HOUSEHOLD, HOUSEHOLDS, ("id",))
 _INSERTS = (
@@ -128,6 +147,8 @@ _INSERTS = (
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
     (RETURN, RETURNS, "returned"),
+    (SEND_AGAIN, WANTED_AGAIN, "wanted_again"),
+    (PUT_NOTES, NOTES, "notes"),
     (UNPARK, KEYS, "unparked"),
     (APPLICANTS_DONE, KEYS, "applicants_done"),
     (CLAIMS_DONE, KEYS, "claims_done"),
@@ -180,6 +201,10 @@ class UnitOfWork:
     async def applications(self, persons: Iterable[str]) -> dict[str, str]:
         """The open application of each person that has one here."""
         return dict(await self._by_key(APPLICATIONS, persons))
+
+    async def unreceipted(self, message_ids: Iterable[str]) -> dict[str, UnreceiptedRow]:
+        """Outbox rows that wait for a receipt, by message id."""
+        return {row[0]: UnreceiptedRow(*row) for row in await self._by_key(UNRECEIPTED, message_ids)}
 
     async def write(self, changes: Changes) -> None:
         """Write a unit's changes, one statement a table. Raises StoreDownError: another writer was faster."""

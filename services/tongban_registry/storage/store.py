@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from tongban_shared.cases.kind import Case
     from tongban_shared.registration import Household, Person
 
+INCARNATION = "incarnation"
 RESENDS = rowset("resends", message_id=Text, next_try_at=BigInteger)
 
+_LAST_UNIT = select(t.UNIT.c.n, t.UNIT.c.stamp, t.UNIT.c.chain).order_by(t.UNIT.c.n.desc()).limit(1)
 _PENDING = (
     select(t.OUTBOX, t.UNIT.c.header)
     .join(t.UNIT, t.UNIT.c.n == t.OUTBOX.c.unit)
@@ -82,14 +84,17 @@ class RegistryStore:
         """Where this registry's numbers stand."""
         async with read(self.engine) as tx:
             incarnation = (
-                await tx.execute(select(t.META.c.value).where(t.META.c.key == "incarnation"))
+                await tx.execute(select(t.META.c.value).where(t.META.c.key == INCARNATION))
             ).scalar()
             number = int(incarnation or 1)
-            unit, stamp = (await tx.execute(select(func.max(t.UNIT.c.n), func.max(t.UNIT.c.stamp)))).one()
+            last = (await tx.execute(_LAST_UNIT)).one_or_none() or (0, 0, "")
+            mine = t.OUTBOX.c.message_id.like(f"__-__-{number}-%")
             rows = await tx.execute(
-                select(t.OUTBOX.c.receiver, func.max(t.OUTBOX.c.seq)).group_by(t.OUTBOX.c.receiver)
+                select(t.OUTBOX.c.receiver, func.max(t.OUTBOX.c.seq))
+                .where(mine)
+                .group_by(t.OUTBOX.c.receiver)
             )
-            return Counters(number, unit or 0, stamp or 0, {row[0]: row[1] for row in rows})
+            return Counters(number, last[0], last[1], {row[0]: row[1] for row in rows}, last[2])
 
     async def positions(self) -> Mapping[Family, Position]:
         """Where reading goes on, by family."""

@@ -177,7 +177,14 @@ OUTBOX = Table(
 )
 
 UNIT = Table(
-    "unit", METADATA, Column("n", BigInteger, primary_key=True), _text("header"), _big("stamp"), _big("at")
+    "unit",
+    METADATA,
+    Column("n", BigInteger, primary_key=True),
+    _text("header"),
+    _big("stamp"),
+    _big("at"),
+    # Covers this unit and all before it; a database put back to before one does not have its hash.
+    Column("chain", Text, nullable=False, server_default=""),
 )
 
 PARKED = Table(

@@ -93,7 +93,8 @@ class Case(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """What happened: a message from the other side, a command at the door, a passed limit, a ledger's answer.
 
-    stamp: a number that this registry never gave before; document numbers are made of it.
+    stamp: a number that this registry never gave before; document numbers are made of it. bound: a certificate
+    that encloses this province's own signed acceptance, whatever this province may have forgotten.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Event(msgspec.Struct, frozen=True):
     opened: Opened | None = None
     bundle: bytes | None = None
     officer: str | None = None
+    bound: bool = False
 
     @property
     def proof(self) -> str:
@@ -223,3 +225,9 @@ def _check_hand_over(steps: Sequence[Step]) -> None:
     for step in steps:
         if step.writes == "hold" and step.message not in {"certificate", "inquire"}:
             raise CaseTableError(f"{step.message} can't make a holder; only a certificate does")
+        if step.writes == "resume" and step.message != "located":
+            raise CaseTableError(f"{step.message} can't bring a holder back; only the ledger's word does")
+        if step.writes == "yield" and step.message != "recovered":
+            raise CaseTableError(
+                f"{step.message} can't give anybody up; only what the ledger has entered does"
+            )

@@ -11,6 +11,7 @@ from datetime import timedelta
 from tongban_shared.cases import (
     migration_compose as compose,
     migration_memory as memory,
+    migration_recovery as recovery,
     migration_rules as rules,
 )
 from tongban_shared.cases.kind import (
@@ -42,6 +43,10 @@ def d(days: int) -> timedelta:
 
 # Any state of the destination before it accepted the bundle (M3); a withdrawal is possible only here.
 ASKING = (S.CHECKING, S.REVIEWING, S.PERMITTED, S.CONFIRMING)
+# Where a destination may find itself once its database was put back to before it accepted (G1).
+UNBOUND = (NEW, S.LOCATING, S.CORRECTION, *ASKING, S.WITHDRAWING, S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.VOIDED)
+# And an origin, put back to before it released.
+KEEPING = (NEW, S.OPEN, S.FROZEN, S.RELEASING, S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.VOIDED)
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY
 AT_D, AT_O = Waits.DESTINATION, Waits.ORIGIN
 # Limits that are rules: days of the province's file, the permit's own date, the days on which silence is asked.
@@ -101,12 +106,32 @@ STEPS = (
     Step(O, S.RELEASING,   LIMIT,        OK,           None,      "ledger.append", S.RELEASING,   LEDGER,    h(1),   "M4"),
     Step(O, S.RELEASING,   "appended",   OK,           "release", "certificate",   S.RELEASED,    AT_D,      REMIND, "M4"),
     Step(O, S.RELEASING,   "appended",   "conflict",   None,      None,            S.RELEASING,   LEDGER,    h(24),  "I1"),
+    Step(O, S.RELEASING,   "appended",   "overtaken",  None,      "cancel",        S.VOIDED,      NOBODY,    None,   "I1"),
     # M5: settled; the origin closes its row at the same instant
     Step(D, S.PREPARED,    "certificate", OK,          "hold",    "settled",       S.COMPLETED,   NOBODY,    None,   "M5"),
     Step(D, S.PREPARED,    "inquire",    OK,           "hold",    "settled",       S.COMPLETED,   NOBODY,    None,   "M-7"),
     Step(D, S.COMPLETED,   "inquire",    OK,           None,      "settled",       S.COMPLETED,   NOBODY,    None,   "M-7"),
     Step(O, S.RELEASED,    "settled",    OK,           "archive", None,            S.CONFIRMED,   NOBODY,    None,   "M5"),
     Step(O, S.RELEASED,    LIMIT,        OK,           None,      "inquire",       S.RELEASED,    AT_D,      REMIND, "M-7"),
+    Step(O, S.RELEASED,    LIMIT,        "reissued",   None,      "reissue",       S.RELEASED,    AT_D,      REMIND, "M-7"),
+    # G1 at the origin, put back: what the ledger has entered is yielded and issued again; a recall is answered
+    Step(O, KEEPING,       "recovered",  OK,           "yield",   "reissue",       S.RELEASED,    AT_D,      REMIND, "G1"),
+    Step(O, S.RELEASED,    "recall",     OK,           None,      "reissue",       S.RELEASED,    AT_D,      REMIND, "G1"),
+    Step(O, S.CONFIRMED,   "recall",     OK,           None,      "reissue",       S.CONFIRMED,   NOBODY,    None,   "G1"),
+    # G1 at the destination, put back: recall, store, ask the ledger whether they are still here, then hold
+    Step(D, UNBOUND,       "recovered",  OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
+    Step(D, UNBOUND,       "certificate", "bound",     None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
+    Step(D, UNBOUND,       "inquire",    "bound",      None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
+    Step(D, S.RESTORING,   LIMIT,        OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
+    Step(D, S.RESTORING,   "reissue",    OK,           "restore", "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
+    Step(D, S.PREPARED,    "reissue",    OK,           "restore", "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
+    Step(D, S.PREPARED,    "recovered",  OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
+    Step(D, S.VERIFYING,   LIMIT,        OK,           None,      "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
+    Step(D, S.VERIFYING,   "located",    OK,           "resume",  "settled",       S.COMPLETED,   NOBODY,    None,   "G1"),
+    Step(D, S.VERIFYING,   "located",    "unknown",    None,      None,            S.VERIFYING,   LEDGER,    h(24),  "I3"),
+    Step(D, S.COMPLETED,   "reissue",    OK,           None,      "settled",       S.COMPLETED,   NOBODY,    None,   "G1"),
+    Step(D, NEW,           "facts",      "forgotten",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
+    Step(D, NEW,           "offer",      "forgotten",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
     # MR, MW, MX: the ways back, all before the release
     Step(D, ASKING,        "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),
     Step(D, S.CORRECTION,  "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),
@@ -158,6 +183,26 @@ LATE = frozenset(
         (O, S.RELEASED, "withdrawal"),
         (O, S.RELEASED, "acceptance"),
         (O, S.RELEASING, "acceptance"),
+        # Sent again to one that was put back, or by one.
+        (D, S.PREPARED, "facts"),
+        (D, S.PREPARED, "offer"),
+        (D, S.RESTORING, "facts"),
+        (D, S.RESTORING, "offer"),
+        (D, S.RESTORING, "certificate"),
+        (D, S.RESTORING, "inquire"),
+        (D, S.RESTORING, "refusal"),
+        (D, S.RESTORING, "cancel"),
+        (D, S.VERIFYING, "facts"),
+        (D, S.VERIFYING, "offer"),
+        (D, S.VERIFYING, "certificate"),
+        (D, S.VERIFYING, "inquire"),
+        (D, S.VERIFYING, "reissue"),
+        (D, S.VERIFYING, "refusal"),
+        (D, S.VERIFYING, "cancel"),
+        (O, S.RELEASING, "permit"),
+        (O, S.RELEASING, "precheck"),
+        (O, S.RELEASED, "permit"),
+        (O, S.RELEASED, "precheck"),
     }
 )
 
@@ -176,6 +221,8 @@ PUBLIC = {
     S.FROZEN: "IN_TRANSFER",
     S.RELEASING: "IN_TRANSFER",
     S.RELEASED: "IN_TRANSFER",
+    S.RESTORING: "IN_TRANSFER",
+    S.VERIFYING: "IN_TRANSFER",
     S.CONFIRMED: "COMPLETED",
     S.REFUSED: "REFUSED",
     S.WITHDRAWN: "WITHDRAWN",
@@ -185,19 +232,23 @@ PUBLIC = {
 
 check_table(STEPS, TERMINAL)
 
-FROM_RECORDS = frozenset({"permit"})
-FROM_MEMBERS = FROM_RECORDS | {"precheck"}
-FROM_PERSONS = FROM_MEMBERS | {"offer", "certificate", "inquire", "settled", "cancel", "withdrawal"}
+FROM_RECORDS = frozenset({"permit", "recall"})
+FROM_MEMBERS = frozenset({"permit", "precheck"})
+FROM_PERSONS = (
+    FROM_RECORDS
+    | FROM_MEMBERS
+    | {"offer", "certificate", "inquire", "settled", "cancel", "withdrawal", "reissue"}
+)
 
 MIGRATION = CaseKind(
     name="migration",
     data=MigrationData,
     reads=Reads(persons=FROM_PERSONS, members=FROM_MEMBERS, records=FROM_RECORDS),
     steps=index_steps(STEPS),
-    opens=memory.OPENS,
-    judges=rules.JUDGES,
-    amends=memory.AMENDS,
-    composes=compose.COMPOSES,
+    opens={**memory.OPENS, **recovery.OPENS},
+    judges={**rules.JUDGES, **recovery.JUDGES},
+    amends={**memory.AMENDS, **recovery.AMENDS},
+    composes={**compose.COMPOSES, **recovery.COMPOSES},
     limits=rules.LIMITS,
     late=LATE,
     terminal=frozenset(TERMINAL),

@@ -40,7 +40,7 @@ def compose_facts(case: Case, _event: Event, around: Surroundings) -> tuple[Case
 def compose_permit(case: Case, event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """M1: numbered, valid for the days of the province's file."""
     until = around.now + timedelta(days=around.permit_valid_days)
-    number = _number("ZQ", around, event)
+    number = document_no("ZQ", around, event)
     relied_on = tuple(
         m.PermitPerson(person=s.person, record_version=s.record_version) for s in case.data.agreed
     )
@@ -52,14 +52,15 @@ def compose_permit(case: Case, event: Event, around: Surroundings) -> tuple[Case
 
 def compose_offer(case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """M2: the complete records of all persons moving as one bundle; the shell seals it."""
-    bundle = msgspec.json.encode([_bundle_entry(key, around) for key in case.persons], order="sorted")
+    bundle = msgspec.json.encode([bundle_entry(key, around) for key in case.persons], order="sorted")
     digest = sha256(bundle).hexdigest()
     persons = tuple(m.PersonEpoch(person=s.person, epoch=s.epoch) for s in case.data.agreed)
     body = m.Offer(permit_no=case.data.permit_no, persons=persons, digest=digest, sealed="")
     return remember(case, digest=digest), Draft(_other(case), body, bundle)
 
 
-def _bundle_entry(key: str, around: Surroundings) -> dict[str, object]:
+def bundle_entry(key: str, around: Surroundings) -> dict[str, object]:
+    """One person's part of a bundle."""
     person = around.people[key]
     return {
         "person": key,
@@ -80,7 +81,7 @@ def compose_acceptance(case: Case, _event: Event, _around: Surroundings) -> tupl
 def compose_append(case: Case, event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """The ask of the ledger. Number and time of the certificate are fixed here once, so that asking again is the same."""
     if not case.data.certificate_no:
-        number = _number("QY", around, event)
+        number = document_no("QY", around, event)
         case = remember(case, certificate_no=number, released_at=around.now)
     return case, Draft("ledger", None)
 
@@ -145,7 +146,8 @@ def compose_inquire(case: Case, _event: Event, around: Surroundings) -> tuple[Ca
     return case, Draft(_other(case), m.Inquire(certificate=around.proofs[case.persons[0]]))
 
 
-def _number(kind: DocumentKind, around: Surroundings, event: Event) -> str:
+def document_no(kind: DocumentKind, around: Surroundings, event: Event) -> str:
+    """A number of this province's for a document, never given before."""
     return make_document_no(kind, Province(around.province), around.now.year, event.stamp % SERIALS)
 
 

@@ -23,6 +23,8 @@ class S(StrEnum):
     FROZEN = "FROZEN"
     RELEASING = "RELEASING"
     RELEASED = "RELEASED"
+    RESTORING = "RESTORING"
+    VERIFYING = "VERIFYING"
     CONFIRMED = "CONFIRMED"
     COMPLETED = "COMPLETED"
     REFUSED = "REFUSED"
@@ -64,6 +66,8 @@ class MigrationData(Frozen, frozen=True):
     """The case's own record. `missing` are material kinds still owed; times are aware UTC.
 
     household_no: the one to join; new_household_no: the one that they will be in, theirs alone or joined.
+    certificate_digest, digests: of a hand-over learned from the ledger alone: its certificate, its persons as
+    the ledger knows them.
     """
 
     migration_type: str
@@ -90,3 +94,5 @@ class MigrationData(Frozen, frozen=True):
     reason: str = ""
     officer: str | None = None
     offer_proof: str = ""
+    certificate_digest: str = ""
+    digests: tuple[str, ...] = ()

@@ -100,10 +100,14 @@ def after_permit(case: Case, event: Event, around: Surroundings, verdict: Verdic
     return remember(case, permit_no=event.body.permit_no, permit_until=event.body.valid_until, agreed=agreed)
 
 
+def household_no(case: Case, event: Event) -> str:
+    """The household to join, or the number of a new one."""
+    return case.data.household_no or f"{case.data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
+
+
 def after_offer(case: Case, event: Event, _around: Surroundings, verdict: Verdict) -> Case:
     """The digest committed to; an offer that differs is kept for the officer who decides on it."""
-    number = f"{case.data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
-    case = remember(case, new_household_no=case.data.household_no or number)
+    case = remember(case, new_household_no=household_no(case, event))
     if verdict.name == "differs":
         agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)
         return remember(case, digest=event.body.digest, agreed=agreed, offer_proof=event.proof)

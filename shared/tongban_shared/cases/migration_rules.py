@@ -6,7 +6,7 @@ Every function gets the case before the event, the event, and the surroundings t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -42,9 +42,10 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """The ledger's answer: the holder of each person, None for a person it does not know."""
+    """The ledger's answer: the holder of each person, None for a person it does not know, and since which epoch."""
 
     holders: Mapping[str, str | None]
+    epochs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,8 @@ def judge_permit(case: Case, event: Event, around: Surroundings) -> Verdict:
 
 def judge_offer(case: Case, event: Event, _around: Surroundings) -> Verdict:
     """The bundle must be what was approved: same permit, same persons, their epochs as the facts said."""
+    if case.data.certificate_digest:
+        return Verdict()  # recovered: an offer of before comes too late, whatever it says
     agreed = {state.person: state.epoch for state in case.data.agreed}
     offered = {entry.person: entry.epoch for entry in event.body.persons}
     if offered.keys() != agreed.keys() or _bundled(event.bundle) != offered:
@@ -225,8 +228,17 @@ def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict
 
 
 def judge_certificate(case: Case, event: Event, around: Surroundings) -> Verdict:
-    """The certificate must name this destination, the accepted bundle and the epoch prepared for; older is void."""
+    """The certificate must name this destination, the accepted bundle and the epoch prepared for; older is void.
+
+    One that encloses this province's own acceptance binds it even where it has forgotten that (protocol.md §7).
+    """
     body = event.body
+    if event.bound:
+        return Verdict("bound" if body.destination == around.province else "invalid")
+    if case.state == "NEW":
+        return Verdict("unbound")  # waits for its cause, as any message of an unknown case
+    if case.data.certificate_digest:
+        return Verdict()  # recovered by the ledger: the certificate itself comes too late
     released = {entry.person: entry.epoch for entry in body.persons}
     wanted = {state.person: state.epoch for state in case.data.agreed}
     if any(epoch < _known_epoch(person, wanted, around) for person, epoch in released.items()):
@@ -237,7 +249,9 @@ def judge_certificate(case: Case, event: Event, around: Surroundings) -> Verdict
 
 def judge_inquire(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The question carries the certificate: who has not settled yet, settles on it."""
-    return judge_certificate(case, event, around) if case.state == S.PREPARED else Verdict()
+    if case.state == S.PREPARED or event.bound:
+        return judge_certificate(case, event, around)
+    return Verdict()
 
 
 def _known_epoch(person: str, wanted: Mapping[str, int], around: Surroundings) -> int:
@@ -267,6 +281,8 @@ def judge_limit(case: Case, _event: Event, _around: Surroundings) -> Verdict:
     """A passed limit; in CORRECTION it ends the case, and the origin is told if it knows."""
     if case.state == S.CORRECTION:
         return Verdict(_origin_knows(case), "CORRECTION_OVERDUE")
+    if case.state == S.RELEASED and case.data.certificate_digest:
+        return Verdict("reissued")  # this one has no certificate to enclose in a question
     return Verdict(OK, "PERMIT_EXPIRED" if case.state in LAPSING else None)
 
 
@@ -292,9 +308,16 @@ def judge_materials(case: Case, event: Event, _around: Surroundings) -> Verdict:
     return Verdict(OK if case.origin else "unlocated")
 
 
-def judge_appended(_case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """The ledger's verdict on the hand-over; a conflict never releases and calls a person (I1)."""
-    return Verdict(OK) if event.body == "APPENDED" else Verdict("conflict", "STALE_EPOCH")
+def judge_appended(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The ledger's verdict on the hand-over; a conflict never releases and calls a person (I1).
+
+    Unless the persons' rows are another case's: that one moved them, and this one can only end.
+    """
+    if event.body == "APPENDED":
+        return Verdict(OK)
+    rows = (around.people.get(key) for key in case.persons)
+    overtaken = all(row is None or row.case_id != case.id for row in rows)
+    return Verdict("overtaken" if overtaken else "conflict", "STALE_EPOCH")
 
 
 def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from tongban_shared.messages.envelope import Body, Contract
-from tongban_shared.messages.types import MessageId, ReasonCode
+from tongban_shared.messages.types import Count, MessageId, ReasonCode
 from tongban_shared.ports import Family
 
 
@@ -27,4 +27,44 @@ class Receipt(Body):
     returned: tuple[Returned, ...] = ()
 
 
-BODIES: tuple[type[Body], ...] = (Receipt,)
+class Reached(Contract):
+    """How far a row of messages goes: everything up to this number of this incarnation."""
+
+    incarnation: Count
+    seq: Count
+
+
+class Resend(Body):
+    """G1 · The sender's database was put back: send again what you sent it after these, receipted or not.
+
+    An incarnation that is not named was not heard of: send all of it.
+    """
+
+    name: ClassVar[str] = "registry.resend"
+    family: ClassVar[Family] = Family.COMMON
+    basis: ClassVar[str] = "G1"
+    v: Literal[1] = 1
+    has: tuple[Reached, ...] = ()
+
+
+class Started(Body):
+    """G1 · The sender has started; this is the last message that it remembers having sent you."""
+
+    name: ClassVar[str] = "registry.started"
+    family: ClassVar[Family] = Family.COMMON
+    basis: ClassVar[str] = "G1"
+    v: Literal[1] = 1
+    sent: Reached
+
+
+class Ahead(Body):
+    """G1 · Answer to one who started: this message of yours stands here, and you have forgotten it."""
+
+    name: ClassVar[str] = "registry.ahead"
+    family: ClassVar[Family] = Family.COMMON
+    basis: ClassVar[str] = "G1"
+    v: Literal[1] = 1
+    seen: Reached
+
+
+BODIES: tuple[type[Body], ...] = (Receipt, Resend, Started, Ahead)

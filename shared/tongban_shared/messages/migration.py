@@ -187,6 +187,29 @@ class Inquire(MigrationBody):
     certificate: Sealed = Field(description="the certificate as sent, cut out with its path, base64")
 
 
+class Recall(MigrationBody):
+    """G1 · Destination was put back, and by ledger or certificate it holds these persons: send them again."""
+
+    name: ClassVar[str] = "migration.recall"
+    basis: ClassVar[str] = "G1"
+    certificate_digest: Sha256 = Field(description="of the certificate that made the destination holder")
+
+
+class Reissue(MigrationBody):
+    """G1 · Origin sends a hand-over again that the ledger has entered, with the records, sealed anew.
+
+    It makes nobody a holder by itself: the destination asks the ledger, whose entry it repeats.
+    """
+
+    name: ClassVar[str] = "migration.reissue"
+    basis: ClassVar[str] = "G1"
+    certificate_no: DocumentNo
+    certificate_digest: Sha256 = Field(description="as the ledger has it")
+    persons: tuple[PersonReleased, ...]
+    digest: Sha256 = Field(description="SHA-256 of the bundle before sealing")
+    sealed: Sealed
+
+
 BODIES: tuple[type[Body], ...] = (
     Precheck,
     Facts,
@@ -199,4 +222,6 @@ BODIES: tuple[type[Body], ...] = (
     Withdrawal,
     Cancel,
     Inquire,
+    Recall,
+    Reissue,
 )

@@ -1,0 +1,175 @@
+"""The recovery gate: nobody is answered for before this registry knows that its database is the newest (G1).
+
+    gate = Gate(hall, ledger, fence)
+    await gate.settle()  # RECOVERING until then
+
+A database that was put back is found out by the fence, by the ledger or by a peer. The registry then takes a
+new incarnation, so that no number is given twice, applies what the ledger has entered meanwhile, and asks
+everybody to send again what it may have forgotten. Content that went with the database comes back by recalls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tongban_registry.commands import Command
+from tongban_registry.gate_rules import Missing, hand_overs, is_behind, is_missing, prefixes, to_recover
+from tongban_registry.outage import Outage
+from tongban_registry.storage.gate_sql import (
+    BY_FENCE,
+    BY_LEDGER,
+    BY_PEER,
+    LEDGER_READ,
+    OPENED_AT,
+    PUT_BACK,
+    GateStore,
+)
+from tongban_shared.errors import LedgerDownError
+from tongban_shared.fault_points import fault_point
+from tongban_shared.ids import PersonKey
+from tongban_shared.messages.common import Reached
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tongban_registry.inbox import Hall
+    from tongban_shared.cases.kind import Case
+    from tongban_shared.ports import Head, Ledger, Passage
+    from tongban_shared.registration import Person
+
+log = structlog.get_logger()
+
+PASSAGES_EACH = 5_000
+RECOVERED_PER_UNIT = 500
+LEDGER_RETRY_S = 1.0
+
+
+class Gate:
+    """One registry's gate. `open`: questions of ownership are answered."""
+
+    def __init__(self, hall: Hall, ledger: Ledger) -> None:
+        self._hall = hall
+        self._ledger = ledger
+        self._fence = hall.fence
+        self._store = GateStore(hall.store.engine)
+        self._outage = Outage("custody ledger", hall.office.province)
+        self.open = False
+        self.put_back = False
+
+    async def settle(self) -> None:
+        """Return when this registry may speak. Raises StoreDownError, FenceDownError; then try again."""
+        fence = await self._fence.read()
+        notes = await self._store.notes()
+        why = notes.get(PUT_BACK, "")
+        if is_behind(self._hall.counters.head, fence, await self._chain_at(fence)):
+            why = BY_FENCE
+        if why:
+            await self._renumber(why, fence)
+        read = int(notes.get(LEDGER_READ, 0))
+        passages = await self._passages(read, proven=fence is not None and not why)
+        if passages is not None:
+            why = why or await self._by_ledger(passages, fence)
+            read = passages[-1].seq if passages else read
+        if why:
+            doubtful = int(notes.get(OPENED_AT, 0)) if why == BY_PEER else None
+            await self._catch_up(passages or [], why, doubtful)
+        await self._store.opened(read, self._hall.counters.unit)
+        await self._fence.write(self._hall.counters.head)
+        self.open = True
+
+    async def _chain_at(self, fence: Head | None) -> str | None:
+        return None if fence is None else await self._store.chain_at(fence.unit)
+
+    async def _renumber(self, why: str, fence: Head | None) -> None:
+        """A new incarnation, durable in database and fence before anything is decided under it."""
+        counters = self._hall.counters
+        newest = max(counters.incarnation, fence.incarnation if fence else 0)
+        await self._store.renumber(newest + 1, why)
+        self._hall.counters = await self._hall.store.counters()
+        await self._fence.write(self._hall.counters.head)
+        self.put_back = True
+        fault_point("gate.renumbered")
+        log.warning("this database was put back", province=self._hall.office.province, reason=why)
+
+    async def _passages(self, after: int, *, proven: bool) -> list[Passage] | None:
+        """What the ledger has entered since; None: it is away, and the fence vouches for this database."""
+        found: list[Passage] = []
+        while True:
+            try:
+                page = await self._ledger.passages(self._hall.office.province, after, PASSAGES_EACH)
+            except LedgerDownError as error:
+                self._outage.began(error)
+                if proven:
+                    return None
+                await asyncio.sleep(LEDGER_RETRY_S)
+                continue
+            self._outage.ended()
+            found += page
+            if len(page) < PASSAGES_EACH:
+                return found
+            after = page[-1].seq
+
+    async def _by_ledger(self, passages: Sequence[Passage], fence: Head | None) -> str:
+        """The ledger knows of a hand-over that this database must have known first: it was put back."""
+        lines = hand_overs(passages)
+        cases = await self._store.cases(group[0].case_id for group in lines)
+        province = self._hall.office.province
+        if not any(is_missing(group, cases.get(group[0].case_id), province) for group in lines):
+            return ""
+        await self._renumber(BY_LEDGER, fence)
+        return BY_LEDGER
+
+    async def _catch_up(self, passages: Sequence[Passage], why: str, doubtful: int | None) -> None:
+        """Tell each case what the ledger says of it; then ask everybody to send again.
+
+        doubtful: the unit after which this registry sent under numbers that were taken, if it did: what it
+        sent goes out again under numbers of the new incarnation.
+        """
+        missing = await self._missing(passages)
+        commands = [Command("recovered", m.found, m.case_id, persons=m.found.persons) for m in missing]
+        for start in range(0, len(commands), RECOVERED_PER_UNIT):
+            await self._hall.work([], commands[start : start + RECOVERED_PER_UNIT])
+        has = prefixes(await self._store.taken())
+        reached = {
+            sender: tuple(Reached(incarnation=number, seq=seq) for number, seq in sorted(rows.items()))
+            for sender, rows in has.items()
+        }
+        await self._hall.work([], [Command("resend", reached)])
+        if doubtful is not None:
+            await self._hall.work([], [Command("reissue", await self._store.sent_since(doubtful))])
+        log.warning(
+            "caught up with the ledger",
+            province=self._hall.office.province,
+            reason=why,
+            count=len(missing),
+        )
+
+    async def _missing(self, passages: Sequence[Passage]) -> list[Missing]:
+        lines = hand_overs(passages)
+        cases = await self._store.cases(group[0].case_id for group in lines)
+        here = await self._by_digest() if passages else {}
+        province = self._hall.office.province
+        found = []
+        for group in lines:
+            case = cases.get(group[0].case_id)
+            if is_missing(group, case, province) or _is_promised(case):
+                recovered = to_recover(group, here, province)
+                found += [recovered] if recovered else []
+        return found
+
+    async def _by_digest(self) -> Mapping[str, Person]:
+        """Whom this province claims, as the ledger knows them."""
+        return {self._ledger.digest_of(PersonKey(p.key)): p for p in await self._store.claims()}
+
+    async def restoring(self, key: PersonKey) -> bool:
+        """Whether the ledger has this person here, and the record is still being fetched."""
+        return self._ledger.digest_of(key) in await self._store.restoring()
+
+
+def _is_promised(case: Case | None) -> bool:
+    """A database that was put back may hold a promise that was kept since, and has even moved on."""
+    return case is not None and case.state == "PREPARED"

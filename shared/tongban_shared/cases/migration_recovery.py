@@ -1,0 +1,235 @@
+"""What a migration does after a database was put back: learned from the ledger, fetched from the other side.
+
+The origin yields persons whom the ledger has elsewhere, and issues the hand-over again. The destination recalls
+persons whom the ledger has here, stores them, and holds them once the ledger has confirmed it. Pure.
+Source: protocol.md §6 (G1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tongban_shared.cases import migration_memory as memory, migration_rules as rules
+from tongban_shared.cases.kind import (
+    NEW,
+    OK,
+    Amend,
+    Case,
+    Compose,
+    Draft,
+    Event,
+    Judge,
+    Opening,
+    Side,
+    Verdict,
+)
+from tongban_shared.cases.migration_compose import bundle_entry, certificate_digest, document_no
+from tongban_shared.cases.migration_data import MigrationData, PersonRef, PersonState, S
+from tongban_shared.cases.migration_memory import household_no, remember
+from tongban_shared.messages import migration as m
+from tongban_shared.registration import Surroundings
+
+UNKNOWN_TYPE_OF_MOVE = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A hand-over that the ledger has entered and this database does not know.
+
+    persons: register rows here that it gives away, none for one that was taken. digests: as the ledger knows
+    its persons.
+    """
+
+    origin: str
+    destination: str
+    certificate_digest: str
+    persons: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+# --- how a case begins
+
+
+def open_recovered(event: Event, around: Surroundings) -> Case:
+    """A case known to the ledger alone."""
+    found: Recovered = event.body
+    gives = found.origin == around.province
+    return _case(event, Side.ORIGIN if gives else Side.DESTINATION, (found.origin, found.destination))
+
+
+def open_bound(event: Event, around: Surroundings) -> Case:
+    """At the destination: a certificate, or a question that encloses it, of a case that was forgotten."""
+    return _case(event, Side.DESTINATION, (event.sender or "", around.province))
+
+
+def open_forgotten(event: Event, around: Surroundings) -> Case:
+    """At the destination: facts or an offer of a case that was forgotten; it begins only to end."""
+    return _case(event, Side.DESTINATION, (event.sender or "", around.province))
+
+
+def _case(event: Event, side: Side, way: tuple[str, str]) -> Case:
+    origin, destination = way
+    return Case(
+        id=event.case_id,
+        kind="migration",
+        side=side,
+        state=NEW,
+        version=0,
+        item="",
+        origin=origin,
+        destination=destination,
+        persons=(),
+        data=MigrationData(migration_type=UNKNOWN_TYPE_OF_MOVE),
+        opened_at=event.at,
+    )
+
+
+# --- judges
+
+
+def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """It must be the hand-over that was recalled, or the one prepared for, with the records that it names."""
+    released = {entry.person: entry.epoch for entry in event.body.persons}
+    bundled = {entry["person"]: entry["epoch"] for entry in _entries(event)}
+    if case.state == S.RESTORING:
+        wanted = event.body.certificate_digest == case.data.certificate_digest and bundled == released
+        return Verdict(OK if wanted else "invalid")
+    if case.state == S.PREPARED:
+        agreed = {state.person: state.epoch for state in case.data.agreed}
+        return Verdict(OK if released == agreed else "invalid")
+    return Verdict()
+
+
+def judge_where(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The ledger's word: before the case goes on, who the origin is; after a recall, whether they are here."""
+    if case.state != S.VERIFYING:
+        return rules.judge_located(case, event, around)
+    epochs = event.body.epochs
+    known = all(epochs.get(state.person, -1) > state.epoch for state in case.data.agreed)
+    return Verdict(OK if known else "unknown")
+
+
+def judge_forgotten(judge: Judge) -> Judge:
+    """The rule of a message that only a known case takes."""
+
+    def judged(case: Case, event: Event, around: Surroundings) -> Verdict:
+        if case.state == NEW:
+            return Verdict("forgotten", "APPLICATION_LOST")
+        return judge(case, event, around)
+
+    return judged
+
+
+# --- the case after an event
+
+
+def after_recovered(case: Case, event: Event, around: Surroundings, _verdict: Verdict) -> Case:
+    """What the ledger says; at the origin also whom it concerns here, as they stand."""
+    found: Recovered = event.body
+    case = remember(case, certificate_digest=found.certificate_digest, digests=found.digests)
+    if case.side is Side.DESTINATION:
+        return replace(case, origin=found.origin)
+    rows = [around.people[key] for key in found.persons]
+    agreed = tuple(
+        PersonState(
+            person=row.key, epoch=row.epoch, record_version=row.record_version, previous=row.proof_digest
+        )
+        for row in rows
+    )
+    refs = tuple(PersonRef(person=row.key, name_check=row.name_check) for row in rows)
+    case = remember(case, agreed=agreed, persons=refs, acceptance="", certificate_no="", released_at=event.at)
+    return replace(case, persons=found.persons, destination=found.destination, refusal=None, closed_at=None)
+
+
+def after_certificate(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
+    """As ever; or of a forgotten acceptance: what has to be recalled."""
+    if verdict.name != "bound":
+        return memory.after_certificate(case, event, around, verdict)
+    case = replace(case, origin=event.sender, refusal=None, closed_at=None)
+    return remember(case, certificate_digest=certificate_digest(event.body))
+
+
+def after_reissue(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
+    """Who came, at which epoch the origin gave them, by which certificate."""
+    if case.state not in {S.RESTORING, S.PREPARED}:
+        return case
+    agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)
+    refs = tuple(PersonRef(person=e["person"], name_check=e["name_check"]) for e in _entries(event))
+    case = replace(case, persons=tuple(p.person for p in event.body.persons))
+    return remember(
+        case,
+        agreed=agreed,
+        persons=refs,
+        digest=event.body.digest,
+        digests=(),
+        certificate_no=event.body.certificate_no,
+        certificate_digest=event.body.certificate_digest,
+        new_household_no=case.data.new_household_no or household_no(case, event),
+    )
+
+
+def after_located(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
+    """The origin is known; or, after a recall, confirmed: settled at this instant, unless it had been before."""
+    if case.state != S.VERIFYING:
+        return memory.after_located(case, event, around, verdict)
+    return remember(case, effective_at=case.data.effective_at or event.at) if verdict.name == OK else case
+
+
+# --- what is sent
+
+
+def compose_recall(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
+    """Send them again."""
+    return case, Draft(case.origin or "", m.Recall(certificate_digest=case.data.certificate_digest))
+
+
+def compose_reissue(case: Case, event: Event, around: Surroundings) -> tuple[Case, Draft]:
+    """The hand-over again, with the records as they stand here, sealed anew."""
+    bundle = msgspec.json.encode([bundle_entry(key, around) for key in case.persons], order="sorted")
+    case = remember(case, certificate_no=case.data.certificate_no or document_no("QY", around, event))
+    persons = tuple(
+        m.PersonReleased(person=s.person, epoch=s.epoch, previous=s.previous) for s in case.data.agreed
+    )
+    kept = case.data.certificate_digest or around.people[case.persons[0]].proof_digest
+    body = m.Reissue(
+        certificate_no=case.data.certificate_no,
+        certificate_digest=kept,
+        persons=persons,
+        digest=sha256(bundle).hexdigest(),
+        sealed="",
+    )
+    return case, Draft(case.destination, body, bundle)
+
+
+def _entries(event: Event) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = msgspec.json.decode(event.bundle or b"[]")
+    return entries
+
+
+OPENS: Mapping[str, Opening] = {
+    "recovered": open_recovered,
+    "certificate": open_bound,
+    "inquire": open_bound,
+    "facts": open_forgotten,
+    "offer": open_forgotten,
+}
+JUDGES: Mapping[str, Judge] = {
+    "located": judge_where,
+    "reissue": judge_reissue,
+    "facts": judge_forgotten(rules.judge_facts),
+    "offer": judge_forgotten(rules.judge_offer),
+}
+AMENDS: Mapping[str, Amend] = {
+    "recovered": after_recovered,
+    "reissue": after_reissue,
+    "certificate": after_certificate,
+    "inquire": after_certificate,
+    "located": after_located,
+}
+COMPOSES: Mapping[str, Compose] = {"recall": compose_recall, "reissue": compose_reissue}
