@@ -135,9 +135,13 @@ class Parts:
         for code in self.provinces:
             await self.server_of(code).create_database(f"registry_{code}")
         await self.postgres.create_database("ledger")
+        made = await self.make_topics()
+        self._say(f"{len(self.provinces) + 1} databases and {made} topics made")
+
+    async def make_topics(self) -> int:
+        """Make the topics that are missing; returns how many were."""
         topics = wanted_topics(load_topics(), self.provinces, single_broker=True)
-        made = await create_topics(self.kafka.bootstrap, topics)
-        self._say(f"{len(self.provinces) + 1} databases and {len(made)} topics made")
+        return len(await create_topics(self.kafka.bootstrap, topics))
 
     async def _start_ledger(self) -> str:
         await (await open_store(self.ledger_database)).close()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tongban_sandbox.faults.client import NO_ANSWER
-from tongban_sandbox.faults.field import Field, Found
+from tongban_sandbox.faults.field import Field, Found, StrikeMissedError
 from tongban_sandbox.faults.table import Fault
 
 WELL_LIMIT_S = 120.0
@@ -18,7 +18,10 @@ BREATH_S = (0.3, 1.5)
 
 @dataclass(slots=True)
 class Row:
-    """What became of one fault. in_flight: open cases at each strike; took_s: each recovery."""
+    """What became of one fault. in_flight: open cases at each strike; took_s: each recovery.
+
+    notes: what was not as promised, in words; told: what else was seen.
+    """
 
     fault: Fault
     in_flight: list[int] = field(default_factory=list)
@@ -26,6 +29,7 @@ class Row:
     unanswered: int = 0
     turned_away: int = 0
     notes: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     found: Found | None = None
     drained_s: float = 0.0
 
@@ -60,13 +64,19 @@ class Campaign:
         client, before = self.ground.client, len(self.ground.client.failures)
         for _ in range(times):
             await asyncio.sleep(self.ground.random.uniform(*BREATH_S))
-            row.in_flight.append(client.busy)
+            in_flight = client.busy
             try:
                 wound = await row.fault.strike(self.ground)
+                row.in_flight.append(in_flight if wound.in_flight is None else wound.in_flight)
+                row.notes += wound.faults
+                row.told += wound.told
                 row.took_s.append(await self.ground.well(wound, WELL_LIMIT_S))
             except TimeoutError:
                 row.notes.append(f"not well within {WELL_LIMIT_S:.0f} s")
-                return
+                break
+            except StrikeMissedError as error:
+                row.notes.append(f"could not be done: {error}")
+                break
             client.check()
         failures = client.failures[before:]
         row.unanswered = sum(one.status == NO_ANSWER for one in failures)
@@ -83,7 +93,7 @@ class Campaign:
         took = ", ".join(f"{took_s:.1f}" for took_s in sorted(row.took_s)[-5:])
         drained = f"; all ended after {row.drained_s:.0f} s" if row.found else ""
         self.ground.say(f"{row.fault.name}: well after {took} s{drained}{'' if row.good else '  FAILED'}")
-        for note in row.notes:
+        for note in (*row.notes, *row.told):
             self.ground.say(f"  {note}")
         if row.found is not None and not row.found.good:
             for fault in row.found.faults:

@@ -72,7 +72,10 @@ class Failed:
 
 @dataclass(slots=True)
 class Client:
-    """All of them. watch: what is looked at closely just now; apart: provinces nobody moves from or to."""
+    """All of them. watch: what is looked at closely just now.
+
+    closed: provinces that nobody moves to just now; apart: nor from; only_from: the only ones moved from.
+    """
 
     crowd: Crowd
     pace: Pace
@@ -81,7 +84,9 @@ class Client:
     refused: Counter[str] = field(default_factory=Counter)
     gone: set[str] = field(default_factory=set)
     watch: Watch | None = None
+    closed: frozenset[str] = frozenset()
     apart: frozenset[str] = frozenset()
+    only_from: frozenset[str] = frozenset()
     open: dict[str, Request] = field(default_factory=dict)
     unsure: int = 0
     ended: list[Request] = field(default_factory=list)
@@ -151,12 +156,13 @@ class Client:
         drawn = self.crowd.somebody(watched)
         if drawn is None:
             return
-        person, paper = drawn
+        party, place = drawn
+        person, home = party.persons[place], party.home
         gateway = self._gateway()
         begin_s = time.monotonic()
         self._asking += 1
         try:
-            body = {**paper, "purpose": "CHECK"}
+            body = {**party.people[place], "purpose": "CHECK"}
             reply = await self.call(gateway, "POST", "/v1/registrations/lookup", body)
         finally:
             self._asking -= 1
@@ -167,7 +173,7 @@ class Client:
         elif reply.status == HTTPStatus.NOT_FOUND and reply.code == UNKNOWN_PERSON:
             answer = Answer(person, begin_s, end_s, None)
         else:
-            self._failed("lookup", begin_s, reply, frozenset())
+            self._failed("lookup", begin_s, reply, frozenset({home}))
             return
         self.history.answers.append(answer)
         if self.watch is not None and answer.province is not None:
@@ -183,7 +189,7 @@ class Client:
     def apply(self) -> bool:
         """One party that is free hands in an application; False where none was found."""
         watched = self.watch.provinces if self.watch else frozenset[str]()
-        drawn = self.crowd.movers(watched, self.apart)
+        drawn = self.crowd.movers(watched, self.closed, apart=self.apart, origins=self.only_from)
         if drawn is not None:
             drawn[0].busy = True
             self._run(self._live(*drawn))

@@ -30,6 +30,9 @@ from tongban_shared.tuning import loop_factory
 PROVINCES = 5
 SCALE = 40_000
 PACE = Pace(cases_per_s=8.0, lookups_per_s=40.0)
+# How long strikes last that last, in seconds, and how many cases are open when the broker is wiped.
+FULL, SHORT = (60.0, 1_000), (3.0, 60)
+TABLE_WIDTH = 140
 INTERRUPTED = 130
 
 
@@ -44,6 +47,8 @@ def faults(
 ) -> None:
     """Kill, freeze, cut and fill real processes under load; exit code 1 if there was more than a pause."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=TABLE_WIDTH)
     if listed:
         for fault in FAULTS:
             console.print(f"{fault.name:<24} {fault.what}", highlight=False)
@@ -114,7 +119,7 @@ async def _campaign(
         client.begin(country.gateway_urls)
         say(f"load: {PACE.cases_per_s:g} cases/s, {PACE.lookups_per_s:g} lookups/s")
         try:
-            ground = Field(country, client, say, options.short)
+            ground = Field(country, client, say, *(SHORT if options.short else FULL))
             await Campaign(ground, each=not options.short, rows=rows).run(chosen)
         finally:
             country.thaw()

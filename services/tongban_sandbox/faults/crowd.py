@@ -61,23 +61,36 @@ class Crowd:
             for number, person in zip(party.persons, party.people, strict=True)
         }
 
-    def somebody(self, provinces: frozenset[str]) -> tuple[int, Mapping[str, str]] | None:
-        """One person, of one of these provinces if any are named; None where luck finds nobody."""
+    def somebody(self, provinces: frozenset[str]) -> tuple[Party, int] | None:
+        """A party and the place in it of one person, at one of these provinces if any are named."""
         party = self._draw(lambda party: not provinces or party.home in provinces)
-        if party is None:
-            return None
-        place = self._random.randrange(len(party.persons))
-        return party.persons[place], party.people[place]
+        return None if party is None else (party, self._random.randrange(len(party.persons)))
 
-    def movers(self, provinces: frozenset[str], apart: frozenset[str]) -> tuple[Party, Province] | None:
-        """A party that is free, and where it moves: from or to `provinces` if any are named, never `apart`.
+    def movers(
+        self,
+        provinces: frozenset[str],
+        closed: frozenset[str] = frozenset(),
+        *,
+        apart: frozenset[str] = frozenset(),
+        origins: frozenset[str] = frozenset(),
+    ) -> tuple[Party, Province] | None:
+        """A party that is free, and where it moves: from or to `provinces` if any are named.
 
-        None where luck finds none.
+        closed: nobody moves there; apart: nor from there; origins: from one of these, if any are named. None
+        where luck finds no party.
         """
-        party = self._draw(lambda party: not party.busy and party.home not in apart)
+
+        def fits(party: Party) -> bool:
+            here = not origins or party.home in origins
+            return here and not party.busy and party.home not in apart
+
+        party = self._draw(fits)
         if party is None:
             return None
-        others = [code for code in self._provinces if code != party.home and code not in apart]
+        shut = {party.home, *closed, *apart}
+        others = [code for code in self._provinces if code not in shut]
+        if not others:
+            return None
         wanted = [code for code in others if code in provinces]
         return party, self._random.choice(others if party.home in provinces or not wanted else wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from tongban_sandbox.faults.history import (
     wrong_requests,
 )
 from tongban_sandbox.faults.watch import Watch
+from tongban_shared.errors import TongbanError
 from tongban_shared.ids import custody_digest
 from tongban_shared.keys import load_secrets
 
@@ -38,13 +39,26 @@ CUSTODY = "SELECT digest, epoch, holder FROM custody"
 LOOK_EACH_S = 0.2
 
 
+class StrikeMissedError(TongbanError):
+    """A fault could not be brought about, so nothing is proven; the message says why."""
+
+    code = "STRIKE_MISSED"
+
+
 @dataclass(frozen=True, slots=True)
 class Wound:
-    """What a strike concerns, for `Watch`; nothing named: the whole country. healed_s: when it was over."""
+    """What a strike concerns, for `Watch`; nothing named: the whole country. healed_s: when it was over.
+
+    in_flight: open cases when it struck, where that is not when it was called. faults: what broke a promise
+    while it lasted, in words; told: what else was seen.
+    """
 
     provinces: frozenset[str] = frozenset()
     gateway: int | None = None
     healed_s: float = field(default_factory=time.monotonic)
+    in_flight: int | None = None
+    faults: Sequence[str] = ()
+    told: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -64,12 +78,13 @@ class Found:
 
 @dataclass(slots=True)
 class Field:
-    """A country under load. short: strikes that last take seconds instead of a minute."""
+    """A country under load. hold_s: how long strikes last that last; many_open: cases at a wiped broker."""
 
     country: StruckCountry
     client: Client
     say: Callable[[str], None]
-    short: bool
+    hold_s: float
+    many_open: int
     random: Random = field(default_factory=lambda: Random(1))
     _ends: Counter[str] = field(default_factory=Counter)
 

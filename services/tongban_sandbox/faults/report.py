@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
     from tongban_sandbox.faults.campaign import Row
 
+TITLE = "faults: what is in flight, what became of it, and the time from a fault's end until all is well"
 COLUMNS = (
     *("fault", "times", "in flight", "lost", "doubled", "wrong", "503", "no answer"),
-    *("recovery p50", "p99", "bound", ""),
+    *("p50", "p99", "bound", "all ended", ""),
 )
 
 
 def show(console: Console, rows: Sequence[Row]) -> None:
     """Print it. An empty cell: checked not for this fault alone, but together with the next one that is."""
-    table = Table(title="faults", title_justify="left")
+    table = Table(title=TITLE, title_justify="left", expand=False)
     for name in COLUMNS:
-        table.add_column(name, justify="left" if name == "fault" else "right")
+        table.add_column(name, justify="left" if name == "fault" else "right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     console.print(table)
@@ -36,9 +37,13 @@ def _cells(row: Row) -> Sequence[str]:
     took = (quantile(row.took_s, 50), quantile(row.took_s, 99), bound)
     words = "ok" if row.good else "FAILED"
     return (
-        *(row.fault.what, str(len(row.took_s)), flight, *checked),
-        *(str(row.turned_away), str(row.unanswered), *took, words),
+        *(row.fault.name, str(len(row.took_s)), flight, *checked),
+        *(str(row.turned_away), str(row.unanswered), *took, _drained(row), words),
     )
+
+
+def _drained(row: Row) -> str:
+    return "" if row.found is None else f"{row.drained_s:.0f} s"
 
 
 def quantile(values_s: Sequence[float], percent: int) -> str:

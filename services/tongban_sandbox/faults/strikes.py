@@ -1,12 +1,19 @@
-"""Strikes at processes: killed, killed at the worst moment, frozen. Each returns what it concerns."""
+"""Strikes at programs: killed, killed at the worst moment, frozen. Each returns what it concerns."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
-from tongban_sandbox.faults.field import Field, Wound
+from tongban_sandbox.faults.field import Field, StrikeMissedError, Wound
 from tongban_sandbox.faults.programs import Program
+from tongban_shared.fault_points import VARIABLE
+
+PROGRAM_OF = {"ledger": "ledger", "gateway": "gateway"}
+"""Which program passes a fault point, by the first part of its name; all others are the registry's."""
+
+PASSES_MAX = 12
+MISSED_LIMIT_S = 40.0
 
 
 def wound_of(field: Field, program: Program, healed_s: float) -> Wound:
@@ -31,3 +38,27 @@ async def kill(field: Field, kind: str) -> Wound:
     struck_s = time.monotonic()
     program.kill()
     return wound_of(field, program, struck_s)
+
+
+async def kill_at(field: Field, point: str) -> Wound:
+    """SIGKILL by its own hand at one of its first passes of a fault point. Raises StrikeMissedError."""
+    program = one_of(field, PROGRAM_OF.get(point.partition(".")[0], "registry"))
+    program.kill({VARIABLE: f"{point}:{field.random.randint(1, PASSES_MAX)}"})
+    await program.died(MISSED_LIMIT_S)
+    program.expect_end()
+    try:
+        end = await program.died(MISSED_LIMIT_S)
+    except TimeoutError as error:
+        raise StrikeMissedError(
+            f"{program.name} did not pass {point} within {MISSED_LIMIT_S:.0f} s"
+        ) from error
+    return wound_of(field, program, end.at_s)
+
+
+async def freeze(field: Field, kind: str) -> Wound:
+    """SIGSTOP for a while: it holds every connection and answers nothing."""
+    program = one_of(field, kind)
+    program.freeze()
+    await asyncio.sleep(field.hold_s)
+    program.thaw()
+    return wound_of(field, program, time.monotonic())

@@ -6,11 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tongban_sandbox.faults import strikes
+from tongban_sandbox.faults import at_servers, at_wires, strikes
 from tongban_sandbox.faults.field import Field, Wound
+from tongban_shared.fault_points import POINTS
 
 PROCESS_S, POSTGRES_S, BROKER_S, RESTORED_S = 5.0, 15.0, 30.0, 60.0
 """How soon after its end a fault must be forgotten. Source: guards.md R1, S4."""
+
+WIRE_S = {"to_database": POSTGRES_S, "to_broker": BROKER_S, "to_registry": PROCESS_S}
+Strike = Callable[[Field], Awaitable[Wound]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +26,55 @@ class Fault:
 
     name: str
     what: str
-    strike: Callable[[Field], Awaitable[Wound]]
+    strike: Strike
     bound_s: float
     times: int = 1
     short: int = 0
 
 
+def _kill(kind: str, short: int) -> Fault:
+    return Fault(
+        f"kill-{kind}",
+        f"kill -9 of a {kind} at any moment",
+        partial(strikes.kill, kind=kind),
+        PROCESS_S,
+        times=100,
+        short=short,
+    )
+
+
+def _point(point: str) -> Fault:
+    """The recovery gate is passed only where a database was put back; its points are struck there."""
+    return Fault(point, f"kill -9 at {point}", partial(strikes.kill_at, point=point), PROCESS_S, times=10)
+
+
+def _freeze(kind: str) -> Fault:
+    return Fault(
+        f"freeze-{kind}", f"SIGSTOP of a {kind}", partial(strikes.freeze, kind=kind), PROCESS_S, times=2
+    )
+
+
+def _wire(how: Callable[..., Awaitable[Wound]], wire: str) -> Fault:
+    name = wire.replace("_", "-")
+    told = {"forget": "half-open"}.get(how.__name__, how.__name__)
+    strike = partial(how, wire=wire)
+    return Fault(f"{told}-{name}", f"connections {wire.replace('_', ' ')}: {told}", strike, WIRE_S[wire])
+
+
 FAULTS = (
+    *(_kill("registry", 2), _kill("ledger", 1), _kill("gateway", 1)),
+    *(_point(point) for point in POINTS if not point.startswith("gate.")),
+    *(_freeze("registry"), _freeze("ledger"), _freeze("gateway")),
     Fault(
-        "kill-registry", "kill -9 of a registry", partial(strikes.kill, kind="registry"), PROCESS_S, 100, 2
+        "postgres", "PostgreSQL stopped at once", at_servers.restart_postgres, POSTGRES_S, times=10, short=1
     ),
-    Fault("kill-ledger", "kill -9 of the ledger", partial(strikes.kill, kind="ledger"), PROCESS_S, 100, 1),
-    Fault("kill-gateway", "kill -9 of a gateway", partial(strikes.kill, kind="gateway"), PROCESS_S, 100, 1),
+    Fault("freeze-postgres", "SIGSTOP of PostgreSQL", at_servers.freeze_postgres, POSTGRES_S),
+    Fault("broker", "broker killed", at_servers.restart_broker, BROKER_S, times=10, short=1),
+    Fault("freeze-broker", "SIGSTOP of the broker", at_servers.freeze_broker, BROKER_S),
+    Fault("wipe", "the broker's data deleted", at_servers.wipe_broker, BROKER_S, short=1),
+    *(
+        _wire(how, wire)
+        for wire in at_wires.WIRES
+        for how in (at_wires.slow, at_wires.cut, at_wires.mute, at_wires.forget)
+    ),
 )

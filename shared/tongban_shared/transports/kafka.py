@@ -7,6 +7,7 @@ again; what it doubles, the receiver's inbox drops. Failures of the client libra
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ssl import SSLContext
@@ -80,16 +81,20 @@ class KafkaTransport:
         lane = self._lanes.get((to, family)) or self._new_lane(to, family)
         encoded = [(name, value.encode()) for name, value in headers.items()]
         producer: AIOKafkaProducer | None = None
+        handed_s = time.monotonic()
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 producer, taken = await self._enqueue(lane, data, encoded)
+                handed_s = time.monotonic()
                 try:
                     await taken
                 finally:
                     self._room.give_back(len(data))
         except (TimeoutError, KafkaError) as error:
             fault = _fault(error)
-            if producer is not None:
+            # A parcel that spent its time waiting for a producer says nothing against the one it got at last.
+            in_vain = time.monotonic() - handed_s >= self._send_timeout_s / 2
+            if producer is not None and (in_vain or not isinstance(error, TimeoutError)):
                 self._producers.replace(producer, fault)
             raise TransportDownError(f"{lane.topic}: {self._producers.fault or fault}") from error
 
