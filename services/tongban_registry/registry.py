@@ -190,7 +190,9 @@ class Registry:
         if committed.sealed is not None:
             await self.relay.send_soon(committed.sealed.parcels())
             # Whom a receipt goes to has been heard.
-            self.contacts.heard({message.to for message in committed.sealed.messages if not message.seq})
+            heard = {message.to for message in committed.sealed.messages if not message.seq}
+            self.contacts.heard(heard)
+            self.relay.heard(heard)
         self.asker.put(committed.asks)
 
     async def stop(self) -> None:
