@@ -19,11 +19,14 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When to open and for how long; each failed trial doubles the wait up to its limit."""
+    """When to open and for how long; each failed trial doubles the wait up to its limit.
+
+    The limit is what a province waits in vain that is back again, so it is short: a trial costs one request.
+    """
 
     failures_max: int = 5
-    open_s: float = 1.0
-    open_s_max: float = 15.0
+    open_s: float = 0.5
+    open_s_max: float = 2.0
     # A trial whose end is never told (its caller was stopped) must not keep the breaker shut for ever.
     trial_s_max: float = 45.0
 

@@ -19,12 +19,16 @@ from tongban_shared.ids import Province
 from tongban_shared.ports import Clock, Custody, Ledger
 from tongban_shared.web.problems import Answer, problem_for
 
+HOPS_MAX = 8
+"""How many provinces are asked along the pointers that a person who moves often has left behind."""
 
-class _State(msgspec.Struct):
+
+class _Said(msgspec.Struct):
     state: str = ""
+    epoch: int | None = None
 
 
-_read_state = msgspec.json.Decoder(_State).decode
+_read_said = msgspec.json.Decoder(_Said).decode
 
 
 def _points_back(answer: UpstreamResponse) -> bool:
@@ -32,9 +36,33 @@ def _points_back(answer: UpstreamResponse) -> bool:
     if moved_to(answer) is None:
         return False
     try:
-        return _read_state(answer.body).state == "ASK_ORIGIN"
+        return _read_said(answer.body).state == "ASK_ORIGIN"
     except msgspec.DecodeError:
         return True
+
+
+def _epoch(answer: UpstreamResponse) -> int | None:
+    try:
+        return _read_said(answer.body).epoch
+    except msgspec.DecodeError:
+        return None
+
+
+def _is_better(answer: UpstreamResponse, best: UpstreamResponse) -> bool:
+    """Whether the next province along the pointers knows more: it holds the person, or has moved it on."""
+    if answer.status != HTTPStatus.OK:
+        return False
+    if moved_to(answer) is None or _points_back(best):
+        return True
+    return not _points_back(answer) and (_epoch(answer) or 0) > (_epoch(best) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The best answer along the pointers. complete: every province that they led to has answered."""
+
+    answer: UpstreamResponse
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +104,55 @@ class People:
         """Answer a lookup: from the holder, else from the one that released, else from the ledger alone.
 
         A person of whom the ledger knows nothing is asked for all the same where the number was coded, so
-        that absent and not allowed look alike and take alike. Raises ProvinceAwayError, LedgerDownError.
+        that absent and not allowed look alike and take alike. Never an epoch lower than the ledger's: where a
+        registry has not heard yet, the ledger answers. Without the ledger, only a trail followed to its end
+        counts, for whoever does not answer may have moved the person on. Raises ProvinceAwayError,
+        LedgerDownError.
         """
         where = await self._whereabouts(person)
         try:
-            answer = await self._ask_along(where.province, request)
+            trail = await self._ask_along(where.province, request)
         except ProvinceAwayError:
             if not where.asked:
                 raise
             return self._by_ledger_alone(where)
-        self._check_absence(where, answer)
-        if where.asked and (answer.status == HTTPStatus.SERVICE_UNAVAILABLE or _points_back(answer)):
+        self._check_absence(where, trail.answer)
+        if where.asked and self._ledger_knows_better(where, trail.answer):
             return self._by_ledger_alone(where)
-        return to_caller(answer)
+        if not where.asked and not trail.complete:
+            raise LedgerDownError(
+                "the custody ledger does not answer, nor does one that may have moved them on"
+            )
+        return to_caller(trail.answer)
 
-    async def _ask_along(self, province: Province, request: UpstreamRequest) -> UpstreamResponse:
-        """Ask one province and, where it points to another, that one too; return the better answer.
+    def _ledger_knows_better(self, where: Whereabouts, answer: UpstreamResponse) -> bool:
+        """Whether the registry can't tell, or tells of a time before the ledger's newest entry."""
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE or _points_back(answer):
+            return True
+        if where.custody is None or answer.status != HTTPStatus.OK:
+            return False
+        epoch = _epoch(answer)
+        return epoch is not None and epoch < where.custody.epoch
+
+    async def _ask_along(self, province: Province, request: UpstreamRequest) -> Trail:
+        """Ask one province and those it points to, one after another; keep the best answer.
 
         A province that has released answers with its certificate, which holds even while the next one is away
         or has not heard of it (protocol.md §4); so its answer stands when the next one can't do better.
         """
-        first = await self._forwarder.ask(province, request)
-        following = moved_to(first)
-        if following is None:
-            return first
-        self._monitor.followed()
-        try:
-            second = await self._forwarder.ask(following, request)
-        except ProvinceAwayError:
-            return first
-        settled = second.status == HTTPStatus.OK and moved_to(second) is None
-        return second if settled or _points_back(first) else first
+        best = answer = await self._forwarder.ask(province, request)
+        asked = {province}
+        while (following := moved_to(answer)) is not None and following not in asked:
+            if len(asked) == HOPS_MAX:
+                return Trail(best, complete=False)
+            self._monitor.followed()
+            try:
+                answer = await self._forwarder.ask(following, request)
+            except ProvinceAwayError:
+                return Trail(best, complete=False)
+            asked.add(following)
+            best = answer if _is_better(answer, best) else best
+        return Trail(best, complete=answer.status != HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _whereabouts(self, person: ByPerson) -> Whereabouts:
         key = ids.person_key(self._person_secret, person.id_number)

@@ -50,8 +50,8 @@ class Breaking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a province counts as down, and how long before it is tried again."""
 
     failures_to_open: int = 5
-    open_s: float = 2.0
-    open_max_s: float = 30.0
+    open_s: float = 0.5
+    open_max_s: float = 2.0
 
 
 class Addresses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ In the one-process sandbox the client has `httpx.ASGITransport(app=ledger_app)`.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,10 @@ from tongban_shared.ports import Custody, Move, Passage, Signer, Verdict
 
 # The request's own limits: a request that is cancelled from outside may keep its place in the pool for ever.
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0, pool=1.0)
+# Somebody waits at a window for it, and without it there is a guess, or a case that is located later.
+LOCATE_TIMEOUT: Final = httpx.Timeout(2.0, connect=1.0, pool=1.0)
+# A ledger that takes calls and answers none is not waited for by everybody in turn.
+MUTE_S: Final = 1.0
 # What a move weighs besides its persons, so that the heaviest batch stays far under the limit of a body.
 MOVE_WEIGHT: Final = 5
 
@@ -65,6 +70,7 @@ class HttpLedger:
         self._signer = signer
         self._secret = custody_secret
         self._now = now
+        self._mute_until_s = 0.0
         self._locating = Coalescer(self._locate, limit=PERSONS_MAX)
         self._claiming = Coalescer(self._first, limit=PERSONS_MAX)
         self._moving = Coalescer(self._append, limit=PERSONS_MAX, weigh=_weight)
@@ -102,6 +108,8 @@ class HttpLedger:
         return self._digest(person)
 
     async def _locate(self, persons: Sequence[PersonKey]) -> Sequence[Custody | None]:
+        if asyncio.get_running_loop().time() < self._mute_until_s:
+            raise LedgerDownError("the custody ledger did not answer in time just now")
         digests = [self._digest(person) for person in persons]
         located = await self._ask(LOCATE_PATH, Locate(tuple(dict.fromkeys(digests))), Located)
         by_digest = {
@@ -132,11 +140,14 @@ class HttpLedger:
 
     async def _ask(self, path: str, question: msgspec.Struct, kind: type[Answer]) -> Answer:
         body = msgspec.json.encode(question)
+        timeout = LOCATE_TIMEOUT if path == LOCATE_PATH else TIMEOUT
         try:
             reply = await self._client.post(
-                path, content=body, headers=self._sign(path, body), timeout=TIMEOUT
+                path, content=body, headers=self._sign(path, body), timeout=timeout
             )
         except httpx.HTTPError as error:
+            if isinstance(error, httpx.TimeoutException):
+                self._mute_until_s = asyncio.get_running_loop().time() + MUTE_S
             raise LedgerDownError(f"the custody ledger does not answer ({type(error).__name__})") from error
         if reply.status_code != HTTPStatus.OK:
             raise LedgerDownError(f"the custody ledger answers {reply.status_code}")

@@ -81,6 +81,7 @@ class SmallRegistry:
     holds: dict[str, str] = field(default_factory=dict)
     moved: dict[str, Province] = field(default_factory=dict)
     prepared: dict[str, Province] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
     recovering: bool = False
     seen: list[Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -136,15 +137,20 @@ class SmallRegistry:
         if self.recovering:
             raise RefusedError("RECOVERING")
         if number in self.moved:
-            return self._elsewhere("IN_TRANSIT", self.moved[number])
+            return self._elsewhere("IN_TRANSIT", number, self.moved[number])
         if number in self.prepared:
-            return self._elsewhere("ASK_ORIGIN", self.prepared[number])
+            return self._elsewhere("ASK_ORIGIN", number, self.prepared[number])
         if self.holds.get(number) != asked["name"]:
             raise RefusedError("PERSON_UNKNOWN")
-        return JSONResponse({"province": self.province, "state": "REGISTERED", "source": "registry"})
+        answer = {"province": self.province, "state": "REGISTERED", "source": "registry"}
+        return JSONResponse(answer | self._epoch(number))
 
-    def _elsewhere(self, state: str, province: Province) -> Response:
-        answer = {"province": province, "state": state, "by": self.province, "source": "registry"}
+    def _epoch(self, number: str) -> dict[str, int]:
+        return {"epoch": self.epochs[number]} if number in self.epochs else {}
+
+    def _elsewhere(self, state: str, number: str, province: Province) -> Response:
+        answer: dict[str, Any] = {"province": province, "state": state, "by": self.province}
+        answer |= {"source": "registry", **self._epoch(number)}
         return JSONResponse(answer, headers={"X-Tongban-Moved-To": province})
 
 

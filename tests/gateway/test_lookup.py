@@ -67,6 +67,16 @@ async def test_a_destination_that_has_not_heard_yet_is_never_unknown(country: Co
     assert (answer["province"], answer["state"], answer["by"]) == (GUANGDONG, "IN_TRANSIT", ZHEJIANG)
 
 
+async def test_an_origin_that_has_not_heard_from_the_ledger_is_not_believed(country: Country) -> None:
+    """The ledger has entered a hand-over that its origin does not know of yet: never an epoch before it."""
+    await country.register(ZHEJIANG)
+    await country.move(ZHEJIANG, GUANGDONG)
+    country.registries[GUANGDONG].prepared[NUMBER] = ZHEJIANG
+    country.registries[ZHEJIANG].epochs[NUMBER] = country.registries[GUANGDONG].epochs[NUMBER] = 0
+    answer = (await country.look_up()).json()
+    assert (answer["province"], answer["epoch"], answer["source"]) == (GUANGDONG, 1, "ledger")
+
+
 async def test_prepared_and_the_origin_away_leaves_the_ledger(country: Country) -> None:
     """When the destination points back and the origin is down, the ledger's word is the answer."""
     await country.register(ZHEJIANG)
@@ -143,6 +153,40 @@ async def test_without_the_ledger_a_forwarding_pointer_is_followed(country: Coun
     country.registries[HUNAN].holds[NUMBER] = NAME
     country.ledger.down = True
     assert (await country.look_up()).json()["province"] == HUNAN
+
+
+async def test_without_the_ledger_every_pointer_is_followed(country: Country) -> None:
+    """Whoever has moved twice is found at the end of the trail, not where the first pointer says."""
+    move_twice(country)
+    country.registries[GUANGDONG].holds[NUMBER] = NAME
+    country.ledger.down = True
+    assert (await country.look_up()).json()["province"] == GUANGDONG
+
+
+async def test_without_the_ledger_a_trail_that_breaks_off_is_no_answer(country: Country) -> None:
+    """The province that is away may have moved the person on, and nobody could tell: 503, not an old home."""
+    move_twice(country)
+    country.breaks(HUNAN, Failure.CONNECT)
+    country.ledger.down = True
+    answer = await country.look_up()
+    assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_DOWN")
+
+
+async def test_the_newest_certificate_stands_at_the_end_of_a_trail(country: Country) -> None:
+    """Without the ledger, a destination that is only prepared is named by the last province that released."""
+    move_twice(country)
+    country.registries[GUANGDONG].prepared[NUMBER] = HUNAN
+    country.registries[GUANGDONG].epochs[NUMBER] = 1
+    country.ledger.down = True
+    answer = (await country.look_up()).json()
+    assert (answer["province"], answer["epoch"], answer["by"]) == (GUANGDONG, 2, HUNAN)
+
+
+def move_twice(country: Country) -> None:
+    """From where the number was coded to Hunan, and on to Guangdong, as the two that gave away have it."""
+    for epoch, (origin, destination) in enumerate(((ZHEJIANG, HUNAN), (HUNAN, GUANGDONG)), 1):
+        country.registries[origin].moved[NUMBER] = destination
+        country.registries[origin].epochs[NUMBER] = epoch
 
 
 async def test_without_the_ledger_nobody_is_called_absent(country: Country) -> None:

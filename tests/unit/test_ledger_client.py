@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tongban_shared import ledger_client
 from tongban_shared.errors import LedgerDownError
 from tongban_shared.ids import CaseId, PersonKey, Province
 from tongban_shared.keys import generate_keys, load_directory, load_signer
@@ -62,6 +63,25 @@ async def test_whatever_goes_wrong_is_a_ledger_that_is_down(
     """The port promises one error; it is retryable, and the caller's move waits at FROZEN."""
     with pytest.raises(LedgerDownError):
         await ledger_with(answer).append([MOVE])
+
+
+@pytest.mark.parametrize(("mute_s", "asked"), [(60.0, 1), (0.0, 5)])
+async def test_a_mute_ledger_is_not_waited_for_by_each_in_turn(
+    ledger_with: LedgerWith, monkeypatch: pytest.MonkeyPatch, mute_s: float, asked: int
+) -> None:
+    """After a question in vain the next ones are told so at once, for a while; then it is asked again."""
+    monkeypatch.setattr(ledger_client, "MUTE_S", mute_s)
+    questions: list[int] = []
+
+    def mute(request: httpx.Request) -> httpx.Response:
+        questions.append(1)
+        raise httpx.ReadTimeout("nothing came", request=request)
+
+    ledger = ledger_with(mute)
+    for _ in range(5):
+        with pytest.raises(LedgerDownError):
+            await ledger.locate([PERSON])
+    assert len(questions) == asked
 
 
 async def test_the_signature_covers_path_time_and_body(ledger_with: LedgerWith, tmp_path: Path) -> None:
