@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tongban_sandbox.faults.client import NO_ANSWER
-from tongban_sandbox.faults.field import Field, Found, StrikeMissedError
+from tongban_sandbox.faults.field import Field, StrikeMissedError
 from tongban_sandbox.faults.table import Fault
+from tongban_sandbox.faults.verdict import Found
 
 WELL_LIMIT_S = 120.0
 SETTLE_LIMIT_S = 300.0
@@ -88,6 +89,7 @@ class Campaign:
         row.notes += await self.ground.settled(SETTLE_LIMIT_S)
         row.drained_s = time.monotonic() - begin_s
         row.found = await self.ground.check()
+        row.told += row.found.told
 
     def _say(self, row: Row) -> None:
         took = ", ".join(f"{took_s:.1f}" for took_s in sorted(row.took_s)[-5:])

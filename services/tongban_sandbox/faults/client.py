@@ -60,6 +60,15 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class PutBack:
+    """A register that was put back to a copy: what it took between the two moments may be gone with it."""
+
+    province: str
+    copied_s: float
+    lost_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A call that got neither yes nor no. what: apply, case or lookup; status: NO_ANSWER or what was said."""
 
@@ -75,6 +84,7 @@ class Client:
     """All of them. watch: what is looked at closely just now.
 
     closed: provinces that nobody moves to just now; apart: nor from; only_from: the only ones moved from.
+    forgotten: applications that a register has forgotten, and may: it was put back.
     """
 
     crowd: Crowd
@@ -87,6 +97,8 @@ class Client:
     closed: frozenset[str] = frozenset()
     apart: frozenset[str] = frozenset()
     only_from: frozenset[str] = frozenset()
+    put_back: list[PutBack] = field(default_factory=list)
+    forgotten: dict[str, Request] = field(default_factory=dict)
     open: dict[str, Request] = field(default_factory=dict)
     unsure: int = 0
     ended: list[Request] = field(default_factory=list)
@@ -206,6 +218,9 @@ class Client:
         if request is not None:
             self.history.requests[request.case_id] = self.open[request.case_id] = request
             await self._follow(request, {party.home, destination})
+            del self.open[request.case_id]
+            if request.ended is None:
+                return  # Its register has forgotten it: nobody knows yet how it ended, so nobody moves.
             self._settle(party, request, gateway)
         party.busy = False
 
@@ -219,7 +234,8 @@ class Client:
             begin_s = time.monotonic()
             reply = await self.call(gateway, "POST", "/v1/cases", body, key=key)
             if reply.status == HTTPStatus.ACCEPTED:
-                return Request(str(reply.body["case_id"]), party.persons, destination, asked_s)
+                moments = (asked_s, time.monotonic())
+                return Request(str(reply.body["case_id"]), party.persons, party.home, destination, *moments)
             if reply.status not in {NO_ANSWER, *AGAIN}:
                 self.refused[f"{reply.status} {reply.code}"] += 1
                 return None
@@ -228,9 +244,9 @@ class Client:
             gateway = self._gateway()
 
     async def _follow(self, request: Request, touched: set[str]) -> None:
-        """Look at the case, less and less often, until it has ended."""
+        """Look at the case, less and less often, until it has ended or is forgotten."""
         pause_s = LOOK_S
-        while request.ended is None:
+        while request.ended is None and request.case_id not in self.forgotten:
             watched = self.watch is not None and request.asked_s >= self.watch.since_s
             await asyncio.sleep(WATCHED_LOOK_S if watched else pause_s)
             pause_s = min(pause_s * 1.3, LOOK_S_MAX)
@@ -240,13 +256,26 @@ class Client:
             if reply.status == HTTPStatus.OK and reply.body["state"] in ENDS:
                 request.ended, request.ended_s = str(reply.body["state"]), time.monotonic()
             elif reply.status == HTTPStatus.NOT_FOUND and reply.code == UNKNOWN_CASE:
-                self.gone.add(request.case_id)
+                self._gone(request)
             elif reply.status != HTTPStatus.OK:
                 self._failed("case", begin_s, reply, frozenset(touched))
 
+    def _gone(self, request: Request) -> None:
+        """A register does not know a case that it acknowledged."""
+        if self.may_forget(request):
+            self.forgotten[request.case_id] = request
+        else:
+            self.gone.add(request.case_id)
+
+    def may_forget(self, request: Request) -> bool:
+        """Whether it was acknowledged after the copy to which its register was put back."""
+        return any(
+            one.province == request.destination and one.copied_s <= request.acknowledged_s <= one.lost_s
+            for one in self.put_back
+        )
+
     def _settle(self, party: Party, request: Request, gateway: int) -> None:
         """The case has ended: what its applicant was shown is an answer like any other."""
-        del self.open[request.case_id]
         self.ended.append(request)
         if request.ended != COMPLETED:
             return

@@ -21,7 +21,7 @@ from tongban_sandbox.faults.client import Client, Pace
 from tongban_sandbox.faults.country import StruckCountry
 from tongban_sandbox.faults.crowd import Crowd
 from tongban_sandbox.faults.field import Field
-from tongban_sandbox.faults.table import FAULTS, Fault
+from tongban_sandbox.faults.table import DISK_FULL, FAULTS, Fault
 from tongban_sandbox.state import Plan
 from tongban_shared.errors import TongbanError
 from tongban_shared.provinces import load_provinces
@@ -44,6 +44,7 @@ def faults(
     times: Annotated[int | None, typer.Option(min=1, help="how often each, instead of the table's")] = None,
     keep: Annotated[Path | None, typer.Option(help="write to this folder, and keep logs and data")] = None,
     seed: Annotated[int, typer.Option(help="of people, moves and moments")] = 1,
+    earlier: Annotated[str, typer.Option(help="the version to roll back to, as git names it")] = "HEAD~1",
 ) -> None:
     """Kill, freeze, cut and fill real processes under load; exit code 1 if there was more than a pause."""
     console = Console()
@@ -59,7 +60,7 @@ def faults(
     chosen = [
         (fault, times or how_often(fault, short=short)) for fault in FAULTS if _wanted(fault, only, short)
     ]
-    raise typer.Exit(run(console, chosen, Options(short, keep, seed)))
+    raise typer.Exit(run(console, chosen, Options(short, keep, seed, earlier)))
 
 
 def how_often(fault: Fault, *, short: bool) -> int:
@@ -73,11 +74,12 @@ def _wanted(fault: Fault, only: Sequence[str] | None, short: bool) -> bool:  # n
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Of one run. keep: a folder that stays; None: one that goes with the run."""
+    """Of one run. keep: a folder that stays; None: one that goes with the run. earlier: as git names it."""
 
     short: bool
     keep: Path | None
     seed: int
+    earlier: str
 
 
 def run(console: Console, chosen: Sequence[tuple[Fault, int]], options: Options) -> int:
@@ -114,12 +116,13 @@ async def _campaign(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     plan = Plan(SCALE, options.seed)
     provinces = sorted(load_provinces())[:PROVINCES]
-    async with StruckCountry(folder, provinces, plan, say) as country:
+    small_disk = any(fault.name == DISK_FULL for fault, _ in chosen)
+    async with StruckCountry(folder, provinces, plan, say, small_disk=small_disk) as country:
         client = Client(Crowd(provinces, plan), PACE)
         client.begin(country.gateway_urls)
         say(f"load: {PACE.cases_per_s:g} cases/s, {PACE.lookups_per_s:g} lookups/s")
         try:
-            ground = Field(country, client, say, *(SHORT if options.short else FULL))
+            ground = Field(country, client, say, *(SHORT if options.short else FULL), options.earlier)
             await Campaign(ground, each=not options.short, rows=rows).run(chosen)
         finally:
             country.thaw()

@@ -17,8 +17,9 @@ from tongban_sandbox.bench.check import Country as Look, PostgresReader
 from tongban_sandbox.faults.programs import Program
 from tongban_sandbox.faults.wire import Wire
 from tongban_sandbox.live_parts import HOST, Parts, Recipe, Say
-from tongban_sandbox.servers import KafkaServer, PostgresServer
+from tongban_sandbox.servers import KafkaServer, PostgresServer, ServerFailedError
 from tongban_sandbox.servers.process import Launch, free_port
+from tongban_sandbox.servers.small_disk import CrampedPostgres
 from tongban_shared.keys import load_secrets
 
 if TYPE_CHECKING:
@@ -30,17 +31,26 @@ LEDGER = "ledger"
 
 
 class StruckCountry(Parts):
-    """All parts. Use it as an async context manager. The last province is the one apart."""
+    """All parts. Use it as an async context manager. The last province is the one apart.
 
-    def __init__(self, folder: Path, provinces: Sequence[Province], plan: Plan, say: Say) -> None:
+    small_disk: the register before it lies on a small disk of its own, where the system allows one; else
+    `no_small_disk` says why not, and it lies with the others.
+    """
+
+    def __init__(
+        self, folder: Path, provinces: Sequence[Province], plan: Plan, say: Say, *, small_disk: bool = False
+    ) -> None:
         super().__init__(folder, provinces, plan, say)
-        self.apart = self.provinces[-1]
+        *_, self.cramped, self.apart = self.provinces
+        self.postgres_cramped = CrampedPostgres(folder / "postgres-cramped") if small_disk else None
+        self.no_small_disk = "" if small_disk else "it was not asked for"
         self.postgres_apart = PostgresServer(folder / "postgres-apart")
         self.to_database, self.to_registry = Wire(free_port()), Wire(free_port())
         self.to_broker = Wire(free_port())
         self._behind = free_port()
         self.kafka = KafkaServer(folder / "kafka", proxied=(self._behind, self.to_broker.port))
         self.programs: dict[str, Program] = {}
+        self.urls: Mapping[Province, str] = {}
 
     @property
     def registries(self) -> Sequence[Program]:
@@ -62,11 +72,14 @@ class StruckCountry(Parts):
         return self.programs[LEDGER]
 
     def server_of(self, code: str) -> PostgresServer:
-        return self.postgres_apart if code == self.apart else self.postgres
+        if code == self.apart:
+            return self.postgres_apart
+        cramped = self.postgres_cramped if code == self.cramped else None
+        return cramped or self.postgres
 
     def sharing(self) -> frozenset[str]:
         """The provinces on the shared PostgreSQL."""
-        return frozenset(self.provinces) - {self.apart}
+        return frozenset(code for code in self.provinces if self.server_of(code) is self.postgres)
 
     async def look(self) -> Look:
         """Readers of all registers and of the ledger, past every service and wire."""
@@ -79,6 +92,7 @@ class StruckCountry(Parts):
         self._stack.callback(self.postgres_apart.remove)
         self._stack.push_async_callback(self.postgres_apart.stop, "immediate")
         await self.postgres_apart.start()
+        await self._start_cramped()
         await super()._start_servers()
         for wire, target in (
             (self.to_database, _port(self.database(self.apart))),
@@ -87,6 +101,18 @@ class StruckCountry(Parts):
         ):
             self._stack.push_async_callback(wire.close)
             await wire.open(target)
+
+    async def _start_cramped(self) -> None:
+        server = self.postgres_cramped
+        if server is None:
+            return
+        self._stack.callback(server.remove)
+        self._stack.push_async_callback(server.release)
+        self._stack.push_async_callback(server.stop, "immediate")
+        try:
+            await server.start()
+        except ServerFailedError as error:
+            self.no_small_disk, self.postgres_cramped = str(error), None
 
     def _registry(self, code: str, ledger_url: str) -> Recipe:
         module, arguments, environment = super()._registry(code, ledger_url)
@@ -100,7 +126,7 @@ class StruckCountry(Parts):
     async def _start_registries(self, ledger_url: str) -> Mapping[Province, str]:
         urls = await super()._start_registries(ledger_url)
         self.to_registry.target = _port(urls[self.apart])
-        self.urls = dict(urls)
+        self.urls = urls
         return {**urls, self.apart: f"http://{HOST}:{self.to_registry.port}"}
 
     def _launch(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Launch:

@@ -10,32 +10,18 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from tongban_sandbox.bench.check import check
-from tongban_sandbox.faults.client import COMPLETED, Client
-from tongban_sandbox.faults.history import (
-    GONE,
-    UNASKED,
-    Home,
-    Wrong,
-    homes_due,
-    wrong_answers,
-    wrong_homes,
-    wrong_requests,
-)
+from tongban_gateway.http1 import Http1Upstream
+from tongban_sandbox.faults.client import Client, call
+from tongban_sandbox.faults.history import Wrong
+from tongban_sandbox.faults.verdict import Found, judge
 from tongban_sandbox.faults.watch import Watch
 from tongban_shared.errors import TongbanError
-from tongban_shared.ids import custody_digest
 from tongban_shared.keys import load_secrets
 
 if TYPE_CHECKING:
-    from tongban_sandbox.bench.check import Country as Look
     from tongban_sandbox.faults.country import StruckCountry
     from tongban_sandbox.faults.programs import End
 
-ENDS_OF_ALL = (
-    "SELECT id, CASE WHEN closed_at IS NULL THEN '' ELSE state END FROM cases WHERE side = 'DESTINATION'"
-)
-CUSTODY = "SELECT digest, epoch, holder FROM custody"
 LOOK_EACH_S = 0.2
 
 
@@ -62,31 +48,21 @@ class Wound:
 
 
 @dataclass(slots=True)
-class Found:
-    """What a check found. faults: what has to do with registers and messages, in words."""
-
-    lost: int = 0
-    doubled: int = 0
-    wrong: list[Wrong] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        """Nothing at all."""
-        return not (self.lost or self.doubled or self.wrong or self.faults)
-
-
-@dataclass(slots=True)
 class Field:
-    """A country under load. hold_s: how long strikes last that last; many_open: cases at a wiped broker."""
+    """A country under load. hold_s: how long strikes last that last; many_open: cases at a wiped broker.
+
+    earlier: the version to roll back to, as git names it.
+    """
 
     country: StruckCountry
     client: Client
     say: Callable[[str], None]
     hold_s: float
     many_open: int
+    earlier: str = "HEAD~1"
     random: Random = field(default_factory=lambda: Random(1))
     _ends: Counter[str] = field(default_factory=Counter)
+    _known: set[Wrong] = field(default_factory=set)
 
     async def well(self, wound: Wound, limit_s: float) -> float:
         """Wait until what was struck answers and completes a new case; seconds since it was healed."""
@@ -95,6 +71,15 @@ class Field:
             return await watch.well(limit_s)
         finally:
             self.client.watch = None
+
+    async def about(self) -> Mapping[str, str]:
+        """What the first registry says of itself: its schema, and its messages with their versions."""
+        way = Http1Upstream(self.country.urls[self.country.provinces[0]])
+        try:
+            body = (await call(way, "GET", "/version")).body
+        finally:
+            await way.close()
+        return {name: str(body[name]) for name in ("schema", "messages")}
 
     def unasked_ends(self) -> list[End]:
         """Ends of programs since the last call that no fault of ours brought about."""
@@ -122,31 +107,12 @@ class Field:
         return [f"not settled within {limit_s:.0f} s: {left}"]
 
     async def check(self) -> Found:
-        """Compare what outsiders were told with each other, and with registers and ledger. All is settled."""
-        history, secrets = self.client.history, load_secrets(self.country.keys)
+        """What is wrong that was not wrong before. All is settled."""
         look = await self.country.look()
         try:
-            verdict = await check(look, len(history.requests))
-            known = await _known(look)
-            entries = {
-                digest: Home(holder, epoch) for digest, epoch, holder in await look.ledger.rows(CUSTODY)
-            }
+            found = await judge(look, self.client, load_secrets(self.country.keys))
         finally:
             await look.close()
-        people = self.client.crowd.keys(secrets.person)
-        digests = {custody_digest(secrets.custody, key): person for key, person in people.items()}
-        found = {digests[digest]: home for digest, home in entries.items() if digest in digests}
-        due = homes_due(self.client.crowd.first_homes, self.client.ended, COMPLETED)
-        requests = wrong_requests(history.requests, known)
-        wrong = [*requests, *wrong_homes(due, found), *wrong_answers(history.answers)]
-        wrong += [Wrong(GONE, f"{case_id} was unknown for a while") for case_id in self.client.gone]
-        lost = verdict.counted.lost + sum(one.kind == GONE for one in requests)
-        doubled = verdict.counted.doubled + sum(one.kind == UNASKED for one in requests)
-        return Found(lost, doubled, [one for one in wrong if one not in requests], list(verdict.faults))
-
-
-async def _known(look: Look) -> Mapping[str, str]:
-    known: dict[str, str] = {}
-    for reader in look.registers.values():
-        known |= dict(await reader.rows(ENDS_OF_ALL))
-    return known
+        found.wrong = [wrong for wrong in found.wrong if wrong not in self._known]
+        self._known.update(found.wrong)
+        return found

@@ -43,15 +43,17 @@ class Wrong:
 
 @dataclass(slots=True)
 class Request:
-    """One application that was acknowledged. asked_s: when it was handed in first.
+    """One application that was acknowledged. asked_s: when it was handed in first; then when it was taken.
 
     ended: the end that was shown to the applicant, None before.
     """
 
     case_id: str
     persons: Sequence[int]
+    origin: str
     destination: str
     asked_s: float
+    acknowledged_s: float
     ended: str | None = None
     ended_s: float = 0.0
 

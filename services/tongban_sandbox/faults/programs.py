@@ -116,10 +116,15 @@ class Program:
             await end([supervising])
         await self._process.end(how)
 
-    def start(self, launch: Launch | None = None) -> None:
-        """Begin again after `stop`, in another way if one is given."""
-        self.launch = launch or self.launch
-        self._process = ServerProcess(self.launch)
+    def change(self, environment: Mapping[str, str]) -> None:
+        """Add to its environment, from its next life on."""
+        self.launch = replace(self.launch, environment={**self.launch.environment, **environment})
+
+    def start(self, once: Mapping[str, str] | None = None) -> None:
+        """Begin again after `stop`. once: environment of this life alone, which a fault point will end."""
+        self._struck = bool(once)
+        environment = {**self.launch.environment, **(once or {})}
+        self._process = ServerProcess(replace(self.launch, environment=environment))
         self._supervising = asyncio.create_task(self._supervise())
 
     async def _supervise(self) -> None:

@@ -6,14 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tongban_sandbox.faults import at_servers, at_wires, strikes
+from tongban_sandbox.faults import at_disks, at_servers, at_versions, at_wires, outages, strikes
 from tongban_sandbox.faults.field import Field, Wound
 from tongban_shared.fault_points import POINTS
 
 PROCESS_S, POSTGRES_S, BROKER_S, RESTORED_S = 5.0, 15.0, 30.0, 60.0
 """How soon after its end a fault must be forgotten. Source: guards.md R1, S4."""
 
-WIRE_S = {"to_database": POSTGRES_S, "to_broker": BROKER_S, "to_registry": PROCESS_S}
+THAWED_S = 15.0
+"""As above, for a program that stood still: ours. It has a minute of callers waiting at its door."""
+
+WIRE_S = {"to_database": POSTGRES_S, "to_broker": BROKER_S, "to_registry": THAWED_S}
+DISK_FULL = "disk-full"
 Strike = Callable[[Field], Awaitable[Wound]]
 
 
@@ -50,7 +54,7 @@ def _point(point: str) -> Fault:
 
 def _freeze(kind: str) -> Fault:
     return Fault(
-        f"freeze-{kind}", f"SIGSTOP of a {kind}", partial(strikes.freeze, kind=kind), PROCESS_S, times=2
+        f"freeze-{kind}", f"SIGSTOP of a {kind}", partial(strikes.freeze, kind=kind), THAWED_S, times=2
     )
 
 
@@ -72,9 +76,17 @@ FAULTS = (
     Fault("broker", "broker killed", at_servers.restart_broker, BROKER_S, times=10, short=1),
     Fault("freeze-broker", "SIGSTOP of the broker", at_servers.freeze_broker, BROKER_S),
     Fault("wipe", "the broker's data deleted", at_servers.wipe_broker, BROKER_S, short=1),
+    Fault(DISK_FULL, "the disk of a register full", at_disks.fill, POSTGRES_S),
     *(
         _wire(how, wire)
         for wire in at_wires.WIRES
         for how in (at_wires.slow, at_wires.cut, at_wires.mute, at_wires.forget)
     ),
+    Fault("broker-away", "no broker: lookups and applications go on", outages.broker_away, BROKER_S),
+    Fault("province-away", "one province stands still, the others do not", outages.province_away, THAWED_S),
+    Fault("database-away", "no database: refused at once, alive", outages.database_away, POSTGRES_S),
+    Fault("roll", "an earlier version, back and forward, half at a time", at_versions.roll, PROCESS_S),
+    Fault("put-back", "a register's files replaced by an older copy", at_disks.put_back, RESTORED_S),
+    Fault("put-back-running", "the same under a running program", at_disks.put_back_running, RESTORED_S),
+    Fault("gate.renumbered", "the same, and kill -9 at the gate", at_disks.put_back_and_kill, RESTORED_S),
 )

@@ -15,6 +15,7 @@ import os
 import pwd
 import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +76,23 @@ def forget(directory: Path) -> None:
         shutil.rmtree(data.readlink().parent, ignore_errors=True)
         data.unlink()
     elif data.exists():
-        shutil.rmtree(data)
+        for folder in (data, *directory.glob("copy-*")):
+            shutil.rmtree(folder)
         (directory / "password").unlink(missing_ok=True)
+
+
+def copy_folder(home: Home) -> Path:
+    """A new, empty folder beside the data, for a copy of it."""
+    copy = Path(tempfile.mkdtemp(prefix="copy-", dir=home.data.parent))
+    if home.user is not None:
+        _give(copy)
+    return copy
+
+
+def replace_data(home: Home, copy: Path) -> None:
+    """Let the copy be the data; what was the data is gone."""
+    shutil.rmtree(home.data)
+    copy.rename(home.data)
 
 
 def _give(path: Path) -> None:

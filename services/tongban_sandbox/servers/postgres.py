@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 import secrets
 import signal
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import asyncpg
 
-from tongban_sandbox.servers.homes import Home, forget, home_of, write_password
+from tongban_sandbox.servers.homes import (
+    Home,
+    copy_folder,
+    forget,
+    home_of,
+    replace_data,
+    write_password,
+)
 from tongban_sandbox.servers.process import Launch, ServerProcess, free_port, run_once
 
 READY_LIMIT_S = 60.0
@@ -37,11 +46,13 @@ class PostgresServer:
     """One PostgreSQL server; everything of it lies in `directory`, or is linked there (homes.py).
 
     Start it from the main thread: it dies with the thread that started it. When we are root it runs as the
-    system user `nobody`. A random password protects it from other users of the machine.
+    system user `nobody`. A random password protects it from other users of the machine. settings: more of
+    them, stronger than ours.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         self.directory = directory.absolute()
+        self._settings = {**SETTINGS, **(settings or {})}
         self._process: ServerProcess | None = None
         self._port: int | None = None
         self._password = ""
@@ -56,6 +67,16 @@ class PostgresServer:
         await self.stop()
 
     @property
+    def log(self) -> Path:
+        """Where it says what it does."""
+        return self.directory / "postgres.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process lives."""
+        return self._process is not None and self._process.running
+
+    @property
     def pid(self) -> int:
         """The first process's id. Raises RuntimeError before the first start."""
         return self._started().pid
@@ -66,7 +87,7 @@ class PostgresServer:
         Raises ServerMissingError, or ServerFailedError with the log's end after 60 s at the latest.
         """
         home = home_of(self.directory)
-        if not (home.data / "PG_VERSION").exists():
+        if not self._has_cluster(home):
             write_password(home, secrets.token_hex(16))
             await run_once(self._init(home))
         self._password = home.password_file.read_text(encoding="utf-8")
@@ -84,8 +105,23 @@ class PostgresServer:
         await self._started().end(signal.SIGKILL)
 
     def remove(self) -> None:
-        """Delete the data of a stopped server."""
+        """Delete the data of a stopped server, copies too."""
         forget(self.directory)
+
+    async def backup(self) -> Path:
+        """Copy all files of the running server, as operators do every night; returns the copy's folder."""
+        home = home_of(self.directory)
+        copy = copy_folder(home)
+        terms = ["--host=127.0.0.1", f"--port={self._port}", f"--username={ADMIN}", "--no-password"]
+        launch = self._launch(
+            home, "pg_basebackup", *terms, f"--pgdata={copy}", "--wal-method=fetch", "--checkpoint=fast"
+        )
+        await run_once(replace(launch, environment={"PGPASSWORD": self._password}))
+        return copy
+
+    def put_back(self, copy: Path) -> None:
+        """Replace the files of a stopped server by a copy that `backup` made, which is used up by it."""
+        replace_data(home_of(self.directory), copy)
 
     async def create_database(self, name: str) -> None:
         """Make an empty database. Raises asyncpg.DuplicateDatabaseError if there is one of this name."""
@@ -109,6 +145,9 @@ class PostgresServer:
             raise RuntimeError("this PostgreSQL was not started yet")
         return self._process
 
+    def _has_cluster(self, home: Home) -> bool:
+        return (home.data / "PG_VERSION").exists()
+
     async def _answers(self) -> bool:
         try:
             connection = await asyncpg.connect(self._url("postgresql", ADMIN), timeout=5)
@@ -125,7 +164,7 @@ class PostgresServer:
         return self._launch(home, "initdb", *terms, *place, "--no-sync", f"--pwfile={home.password_file}")
 
     def _serve(self, home: Home) -> Launch:
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         return self._launch(home, "postgres", "-D", str(home.data), "-p", str(self._port), *settings)
 
     def _launch(self, home: Home, program: str, *arguments: str) -> Launch:
@@ -133,7 +172,7 @@ class PostgresServer:
             name=f"PostgreSQL's {program}",
             command=[str(home.programs / program), *arguments],
             folder=home.data,
-            log=self.directory / "postgres.log",
+            log=self.log,
             stop_signal=signal.SIGINT,
             user=home.user,
         )
