@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from typing import Final, TypeVar
+from typing import Final, Protocol
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 
+from tongban_ledger.bodies import answer, decode
 from tongban_ledger.books import Books, Store
+from tongban_ledger.commitments import Reading, add_commitments
 from tongban_ledger.door import Door
 from tongban_shared.custody import Hop, first
 from tongban_shared.errors import RefusedError
@@ -36,13 +37,14 @@ from tongban_shared.web.health import Health, add_health_routes
 from tongban_shared.web.install import Lifespan, install, new_app
 
 SERVICE: Final = "tongban-ledger"
-# Where in the body the fault is; the rest of the decoder's words may repeat a name that was sent.
-PLACE_OF_FAULT: Final = re.compile(r"at `([$a-z0-9_.\[\]]{1,80})`")
-Question = TypeVar("Question")
+
+
+class Storage(Store, Reading, Protocol):
+    """What all parts of the service need of its storage; `storage.sql.LedgerStore` has it."""
 
 
 def create_app(
-    store: Store,
+    store: Storage,
     verifier: Verifier,
     *,
     now: Callable[[], float] = time.time,
@@ -57,6 +59,7 @@ def create_app(
     books, door = Books(store, health.registry, now), Door(verifier, now)
     _add_questions(app, books, door)
     _add_entries(app, books, door)
+    add_commitments(app, store, door)
     return app
 
 
@@ -64,52 +67,42 @@ def _add_questions(app: FastAPI, books: Books, door: Door) -> None:
     @app.post(LOCATE_PATH, summary="Which province holds these persons; any owner may ask")
     async def locate(request: Request) -> Response:
         call = await door.enter(request)
-        digests = _decode(call.body, LOCATE).digests
+        digests = decode(call.body, LOCATE).digests
         found = zip(digests, await books.locate(digests), strict=True)
-        return _answer(Located(tuple(_place(digest, custody) for digest, custody in found if custody)))
+        return answer(Located(tuple(_place(digest, custody) for digest, custody in found if custody)))
 
     @app.post(PASSAGES_PATH, summary="The caller's own hand-overs since a place in the log, given and taken")
     async def passages(request: Request) -> Response:
         call = await door.enter(request)
-        return _answer(await books.passages(call.owner, _decode(call.body, SINCE)))
+        return answer(await books.passages(call.owner, decode(call.body, SINCE)))
 
     @app.get(HEAD_PATH, summary="Number and hash of the log's last entry")
     async def head(request: Request) -> Response:
         await door.enter(request)
-        return _answer(await books.head())
+        return answer(await books.head())
 
 
 def _add_entries(app: FastAPI, books: Books, door: Door) -> None:
     @app.post(FIRST_PATH, summary="First registrations, by the province that makes them")
     async def claim(request: Request) -> Response:
         call = await door.enter(request)
-        claims = _decode(call.body, FIRST).claims
+        claims = decode(call.body, FIRST).claims
         _check_author(call.owner, (claim.province for claim in claims))
         hops = [first(claim.digest, Province(claim.province)) for claim in claims]
-        return _answer(Verdicts(tuple(await books.enter(hops))))
+        return answer(Verdicts(tuple(await books.enter(hops))))
 
     @app.post(APPEND_PATH, summary="Hand-overs, by the origin that gives them away")
     async def append(request: Request) -> Response:
         call = await door.enter(request)
-        moves = _decode(call.body, APPEND).moves
+        moves = decode(call.body, APPEND).moves
         _check_author(call.owner, (move.origin for move in moves))
-        return _answer(Verdicts(tuple(await books.enter([_hop(move) for move in moves]))))
+        return answer(Verdicts(tuple(await books.enter([_hop(move) for move in moves]))))
 
 
 LOCATE: Final = msgspec.json.Decoder(Locate)
 SINCE: Final = msgspec.json.Decoder(Since)
 FIRST: Final = msgspec.json.Decoder(First)
 APPEND: Final = msgspec.json.Decoder(Append)
-
-
-def _decode(body: bytes, decoder: msgspec.json.Decoder[Question]) -> Question:
-    try:
-        return decoder.decode(body)
-    except msgspec.DecodeError as error:
-        place = PLACE_OF_FAULT.search(str(error))
-        raise RefusedError(
-            "FIELD_INVALID", f"the body breaks its form at {place[1] if place else '$'}"
-        ) from error
 
 
 def _check_author(owner: str, provinces: Iterable[str]) -> None:
@@ -125,7 +118,3 @@ def _hop(move: Moving) -> Hop:
 
 def _place(digest: str, custody: Custody) -> Place:
     return Place(digest, custody.province, custody.epoch, custody.certificate_digest)
-
-
-def _answer(body: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
+from tongban_registry.custody_http import Asked, statement
 from tongban_registry.door import Closed
 from tongban_registry.hops import hops_view
 from tongban_registry.paging import JSON, Cursor, Limit, cursor_of, listed, place_in
@@ -22,6 +23,7 @@ from tongban_shared.ids import case_id as checked_case_id, province as checked_p
 from tongban_shared.web.problems import FieldRefusedError
 
 if TYPE_CHECKING:
+    from tongban_registry.custody_statements import Statements
     from tongban_registry.ops import Ops
     from tongban_registry.replay import Replays
 
@@ -39,7 +41,7 @@ class ActIn(Closed):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-def overview_routes(ops: Ops) -> APIRouter:
+def overview_routes(ops: Ops, statements: Statements) -> APIRouter:
     """Figures and custody, and the switch that stops new work."""
     router = APIRouter(tags=["operations"])
 
@@ -48,9 +50,12 @@ def overview_routes(ops: Ops) -> APIRouter:
         return _json(await ops.overview())
 
     @router.get(
-        "/v1/ops/custody", summary="Who is claimed here, and everybody in transfer with case and owner"
+        "/v1/ops/custody",
+        summary="Everybody in transfer with case and owner; with a challenge: a signed statement of sums",
     )
-    async def custody(cursor: Cursor = None, limit: Limit = LIMIT) -> Response:
+    async def custody(cursor: Cursor = None, limit: Limit = LIMIT, asked: Asked = None) -> Response:
+        if asked is not None:
+            return await statement(statements, asked)
         page, view = await ops.custody(place_in(cursor, str, str), limit)
         return _json({**view, "next": cursor_of(page.last) if page.last else None})
 

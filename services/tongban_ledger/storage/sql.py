@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Text, bindparam, or_, select, update
 
+from tongban_ledger.storage.commit_sql import ClaimRows
 from tongban_ledger.storage.tables import CUSTODY, HEAD, LOG
 from tongban_shared.custody import GENESIS, Entry, Hop, Judgement, Place, chain, judge
 from tongban_shared.errors import StoreDownError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Row
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_ROWS: Final = 5_000
@@ -67,11 +68,8 @@ PASSAGES = (
 )
 
 
-class LedgerStore:
+class LedgerStore(ClaimRows):
     """The ledger on a SQL database."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
 
     async def locate(self, digests: Sequence[str]) -> dict[str, Custody]:
         """The newest entries of those that have one. Raises StoreDownError."""
