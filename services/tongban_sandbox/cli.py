@@ -28,6 +28,7 @@ PARTS = {
     "docs": ("tongban_sandbox.commands_docs", "docs"),
     "bench": ("tongban_sandbox.bench.command", "bench"),
     "model": ("tongban_sandbox.model.command", "model"),
+    "reconcile": ("tongban_sandbox.reconcile.command", "reconcile"),
     "faults": ("tongban_sandbox.faults.command", "faults"),
 }
 # The part reads its own options, --help too.
@@ -165,6 +166,12 @@ def docs(context: typer.Context) -> None:
 def bench(context: typer.Context) -> None:
     """Measure cases a second and latencies on this machine."""
     _forward("bench", context.args)
+
+
+@app.command(context_settings=FORWARDED)
+def reconcile(context: typer.Context) -> None:
+    """Is anybody lost or doubled tonight, who, and what is to be done?"""
+    _forward("reconcile", context.args)
 
 
 @app.command(context_settings=FORWARDED)
