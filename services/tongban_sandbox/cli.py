@@ -150,6 +150,20 @@ def keys_init(
         )
 
 
+@keys_app.command("rotate")
+def keys_rotate(
+    owner: Annotated[str, typer.Argument(help="province code, ledger or gateway")],
+    keys: Annotated[Path, typer.Option(help="key folder")] = Path("var/keys"),
+) -> None:
+    """Give an owner new keys; the old ones stay, to verify and to open what was made with them."""
+    from tongban_shared.keys import rotate_keys
+
+    with _plain_errors():
+        typer.echo(
+            f"{keys}: {owner} signs with {rotate_keys(keys, owner)}; programs take it up by themselves"
+        )
+
+
 @app.command(context_settings=FORWARDED)
 def topics(context: typer.Context) -> None:
     """Topics on Kafka: make them, or compare a live cluster with what is wanted."""

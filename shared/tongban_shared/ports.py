@@ -189,7 +189,10 @@ class Clock(Protocol):
 
 
 class Signer(Protocol):
-    """One owner's private keys: signs as `owner`; seals for and opens from another owner."""
+    """One owner's private keys: signs as `owner`; seals for and opens from another owner.
+
+    key_id: of the key that signed last. Keys may be followed by others while a program runs.
+    """
 
     owner: str
     key_id: str

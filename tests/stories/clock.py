@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -37,3 +38,18 @@ class StoryClock:
         for sleeper, until in self._sleepers.items():
             if until <= self._now and not sleeper.done():
                 sleeper.set_result(None)
+
+
+class SkewedClock:
+    """One province's clock, which may be wrong: `offsets` tells by how much, now and after each change."""
+
+    def __init__(self, clock: StoryClock, offsets: Mapping[str, timedelta], province: str) -> None:
+        self._clock = clock
+        self._offsets = offsets
+        self._province = province
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._offsets.get(self._province, timedelta())
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)

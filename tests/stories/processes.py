@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from tests.stories.clock import StoryClock
+from tests.stories.clock import SkewedClock, StoryClock
 from tests.stories.folk import Folk
 from tests.stories.registers import Registers
 from tests.stories.wire import Wire, WireEnd
@@ -71,6 +72,7 @@ class Processes:
         self.folder = folder
         self.keys = folder / "keys"
         self.clock = StoryClock()
+        self.offsets: dict[str, timedelta] = {}
         self.wire = Wire()
         self.ledger = MemoryLedger()
         self.sites: dict[str, Site] = {}
@@ -101,7 +103,8 @@ class Processes:
     # --- processes
 
     async def _open(self, site: Site) -> None:
-        around = Surrounds(site.end, self.ledger, self.clock, self.keys, self._fence)
+        clock = SkewedClock(self.clock, self.offsets, site.code)
+        around = Surrounds(site.end, self.ledger, clock, self.keys, self._fence)
         url = f"sqlite:///{site.database}"
         site.registry = await _patiently(lambda: Registry.open(_profiles()[Province(site.code)], url, around))
         leave = site.registry.hall.after_commit
