@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tongban_registry.commands import Command
-from tongban_registry.gate_rules import Missing, hand_overs, is_behind, is_missing, prefixes, to_recover
+from tongban_registry.gate_rules import catch_up, finds_out, is_behind, prefixes
 from tongban_registry.outage import Outage
 from tongban_registry.storage.gate_sql import (
     BY_FENCE,
@@ -37,14 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tongban_registry.inbox import Hall
-    from tongban_shared.cases.kind import Case
     from tongban_shared.ports import Head, Ledger, Passage
     from tongban_shared.registration import Person
 
 log = structlog.get_logger()
 
 PASSAGES_EACH = 5_000
-RECOVERED_PER_UNIT = 500
+TOLD_PER_UNIT = 500
 LEDGER_RETRY_S = 1.0
 
 
@@ -71,12 +70,12 @@ class Gate:
             await self._renumber(why, fence)
         read = int(notes.get(LEDGER_READ, 0))
         passages = await self._passages(read, proven=fence is not None and not why)
-        if passages is not None:
+        if passages:
             why = why or await self._by_ledger(passages, fence)
-            read = passages[-1].seq if passages else read
+            read = passages[-1].seq
+            await self._tell_cases(passages, put_back=bool(why))
         if why:
-            doubtful = int(notes.get(OPENED_AT, 0)) if why == BY_PEER else None
-            await self._catch_up(passages or [], why, doubtful)
+            await self._ask_peers(int(notes.get(OPENED_AT, 0)) if why == BY_PEER else None)
         await self._store.opened(read, self._hall.counters.unit)
         await self._fence.write(self._hall.counters.head)
         self.open = True
@@ -115,24 +114,29 @@ class Gate:
 
     async def _by_ledger(self, passages: Sequence[Passage], fence: Head | None) -> str:
         """The ledger knows of a hand-over that this database must have known first: it was put back."""
-        lines = hand_overs(passages)
-        cases = await self._store.cases(group[0].case_id for group in lines)
-        province = self._hall.office.province
-        if not any(is_missing(group, cases.get(group[0].case_id), province) for group in lines):
+        cases = await self._store.cases(passage.case_id for passage in passages)
+        if not finds_out(passages, cases, self._hall.office.province):
             return ""
         await self._renumber(BY_LEDGER, fence)
         return BY_LEDGER
 
-    async def _catch_up(self, passages: Sequence[Passage], why: str, doubtful: int | None) -> None:
-        """Tell each case what the ledger says of it; then ask everybody to send again.
+    async def _tell_cases(self, passages: Sequence[Passage], *, put_back: bool) -> None:
+        """Tell each case what the ledger says of it."""
+        cases = await self._store.cases(passage.case_id for passage in passages)
+        here = await self._by_digest() if put_back else {}
+        told = catch_up(passages, cases, here, self._hall.office.province, put_back=put_back)
+        commands = [Command(one.name, one.body, one.case_id, persons=one.persons) for one in told]
+        for start in range(0, len(commands), TOLD_PER_UNIT):
+            await self._hall.work([], commands[start : start + TOLD_PER_UNIT])
+        if put_back:
+            log.warning("caught up with the ledger", province=self._hall.office.province, count=len(told))
+
+    async def _ask_peers(self, doubtful: int | None) -> None:
+        """Ask everybody to send again.
 
         doubtful: the unit after which this registry sent under numbers that were taken, if it did: what it
         sent goes out again under numbers of the new incarnation.
         """
-        missing = await self._missing(passages)
-        commands = [Command("recovered", m.found, m.case_id, persons=m.found.persons) for m in missing]
-        for start in range(0, len(commands), RECOVERED_PER_UNIT):
-            await self._hall.work([], commands[start : start + RECOVERED_PER_UNIT])
         has = prefixes(await self._store.taken())
         reached = {
             sender: tuple(Reached(incarnation=number, seq=seq) for number, seq in sorted(rows.items()))
@@ -141,25 +145,6 @@ class Gate:
         await self._hall.work([], [Command("resend", reached)])
         if doubtful is not None:
             await self._hall.work([], [Command("reissue", await self._store.sent_since(doubtful))])
-        log.warning(
-            "caught up with the ledger",
-            province=self._hall.office.province,
-            reason=why,
-            count=len(missing),
-        )
-
-    async def _missing(self, passages: Sequence[Passage]) -> list[Missing]:
-        lines = hand_overs(passages)
-        cases = await self._store.cases(group[0].case_id for group in lines)
-        here = await self._by_digest() if passages else {}
-        province = self._hall.office.province
-        found = []
-        for group in lines:
-            case = cases.get(group[0].case_id)
-            if is_missing(group, case, province) or _is_promised(case):
-                recovered = to_recover(group, here, province)
-                found += [recovered] if recovered else []
-        return found
 
     async def _by_digest(self) -> Mapping[str, Person]:
         """Whom this province claims, as the ledger knows them."""
@@ -168,8 +153,3 @@ class Gate:
     async def restoring(self, key: PersonKey) -> bool:
         """Whether the ledger has this person here, and the record is still being fetched."""
         return self._ledger.digest_of(key) in await self._store.restoring()
-
-
-def _is_promised(case: Case | None) -> bool:
-    """A database that was put back may hold a promise that was kept since, and has even moved on."""
-    return case is not None and case.state == "PREPARED"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tongban_shared.cases.kind import Case, Side
+from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_data import S
 from tongban_shared.cases.migration_recovery import Recovered
 from tongban_shared.ids import CaseId
@@ -18,11 +19,13 @@ TOOK = frozenset({S.PREPARED, S.RESTORING, S.VERIFYING, S.COMPLETED})
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A hand-over that the ledger has and this database should know, but does not."""
+class Told:
+    """What a case has to be told about its hand-over at the ledger: an event, its body, its persons here."""
 
     case_id: CaseId
-    found: Recovered
+    name: str
+    body: Recovered | str
+    persons: tuple[str, ...] = ()
 
 
 def is_behind(head: Head, fence: Head | None, chain_at_fence: str | None) -> bool:
@@ -53,21 +56,57 @@ def is_missing(lines: Sequence[Passage], case: Case | None, province: str) -> bo
     return case.state not in (GAVE if gives else TOOK)
 
 
-def to_recover(lines: Sequence[Passage], here: Mapping[str, Person], province: str) -> Missing | None:
-    """What to tell the case of a hand-over that is missing; None when nobody here is concerned.
+def to_recover(lines: Sequence[Passage], here: Mapping[str, Person], province: str) -> Told:
+    """What to tell the case of a hand-over that is missing.
 
-    here: register rows of this province by the ledger's digest of the person.
+    here: register rows of this province by the ledger's digest of the person. An origin is told of its own
+    even where none of its rows is left to give up: a case that it does not know it would abort.
     """
     first = lines[0]
     digests = tuple(line.person for line in lines)
     persons: tuple[str, ...] = ()
     if first.origin == province:
         claimed = [here[line.person] for line in lines if _gave(here.get(line.person), line)]
-        if not claimed:
-            return None
         persons = tuple(person.key for person in claimed)
     found = Recovered(first.origin, first.destination, first.certificate_digest, persons, digests)
-    return Missing(first.case_id, found)
+    return Told(first.case_id, "recovered", found, persons)
+
+
+def finds_out(passages: Iterable[Passage], cases: Mapping[str, Case], province: str) -> bool:
+    """Whether the ledger knows of a hand-over that this database must have known first."""
+    return any(is_missing(lines, cases.get(lines[0].case_id), province) for lines in hand_overs(passages))
+
+
+def catch_up(
+    passages: Iterable[Passage],
+    cases: Mapping[str, Case],
+    here: Mapping[str, Person],
+    province: str,
+    *,
+    put_back: bool = True,
+) -> list[Told]:
+    """What the cases have to be told before anybody is answered, in the order of the ledger's log.
+
+    A crash may have lost the ledger's word: then it is given again. A database that was put back is told of
+    everything that it has forgotten; and a promise in it may have been kept since, and the person moved on.
+    """
+    found: list[Told] = []
+    for lines in hand_overs(passages):
+        case = cases.get(lines[0].case_id)
+        if case is not None and case.state == S.RELEASING and _asked(case) == lines[0].certificate_digest:
+            found.append(Told(case.id, "appended", "APPENDED"))
+        elif put_back and (case is None or _may_be_old(lines, case, province)):
+            found.append(to_recover(lines, here, province))
+    return found
+
+
+def _asked(case: Case) -> str:
+    """The certificate that a releasing case has asked the ledger to enter."""
+    return certificate_digest(certificate_of(case))
+
+
+def _may_be_old(lines: Sequence[Passage], case: Case, province: str) -> bool:
+    return case.state in {S.PREPARED, S.RELEASING} or is_missing(lines, case, province)
 
 
 def _gave(person: Person | None, line: Passage) -> bool:

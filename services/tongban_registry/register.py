@@ -80,7 +80,9 @@ def drop(case: Case, _event: Event, around: Surroundings) -> Writing:
         before = Registration.CONFIRMED if person.proof_digest else Registration.DROPPED
         # The pointer reads "held there since the next epoch": the origin holds one before what was prepared.
         epoch = max(0, person.epoch - 2)
-        changed = replace(person, state=before, epoch=epoch, case_id=None, record=NO_RECORD)
+        changed = replace(person, state=before, epoch=epoch, case_id=None)
+        if before is Registration.DROPPED:  # of one who was here before, the next holder may need the record
+            changed = replace(changed, record=NO_RECORD)
         writing.persons.append(changed)
     return writing
 

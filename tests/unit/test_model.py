@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tongban_sandbox.model.command import story
-from tongban_sandbox.model.instances import CHASE, MOVE, RACE, RETURN
+from tongban_sandbox.model.instances import CHASE, MOVE, PUT_BACK, RACE, RETURN
 from tongban_sandbox.model.mutants import MUTANTS, Mutant
 from tongban_sandbox.model.rules import PRODUCT
 from tongban_sandbox.model.search import search
@@ -24,6 +24,13 @@ def test_several_moves_of_one_person_hold_too(instance: Instance) -> None:
     """Back while the first move is not settled; two destinations at once; a third asks meanwhile."""
     world, found = search(instance, PRODUCT)
     assert found.fault is None, "\n".join(story(world, found.moves))
+
+
+def test_a_database_put_back_loses_nobody_and_doubles_nobody() -> None:
+    """Copied at any moment, put back at any later one: the gate leaves one home, and everything ends."""
+    world, found = search(PUT_BACK, PRODUCT)
+    assert found.fault is None, "\n".join(story(world, found.moves))
+    assert found.states > 1_000
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

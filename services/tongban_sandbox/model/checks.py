@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tongban_sandbox.model.moves import Move, World
-from tongban_sandbox.model.state import State
+from tongban_sandbox.model.state import FLAGS, OUTBOX, TAKEN, WIRE, Line, State
 from tongban_shared.registration import CLAIMING, Person, Registration
 
 TWO, ZERO, STUCK, TWICE = "two", "zero", "stuck", "twice"
+FETCHING = frozenset({"RESTORING", "VERIFYING"})
+BINDING = frozenset({"certificate", "inquire", "reissue"})
 KEEPING = frozenset({Registration.PREPARED, Registration.HELD})
 
 
@@ -38,7 +40,25 @@ def _fault(world: World, state: State, key: str) -> str | None:
     newest = max((line for line in lines if line.person == key), key=lambda line: line.epoch)
     named = rows.get(newest.holder)
     kept = named is not None and named.state in KEEPING and named.epoch == newest.epoch
-    return None if kept else ZERO
+    return None if kept or _is_fetched(world, state, newest) or _is_told(world, state, newest) else ZERO
+
+
+def _is_fetched(world: World, state: State, newest: Line) -> bool:
+    """One that was put back knows that it holds the person, and has asked for the record."""
+    locals_ = (world.tables.locals.values[number] for number in state.locals)
+    holder = next(local for local in locals_ if local.province == newest.holder)
+    case = holder.case(newest.case_id)
+    return case is not None and case.state in FETCHING
+
+
+def _is_told(world: World, state: State, newest: Line) -> bool:
+    """It has forgotten that it accepted, but the certificate with its acceptance is still on its way."""
+    for entry in state.post:
+        message = world.tables.messages.values[entry // FLAGS]
+        to_holder = (message.receiver, message.case_id) == (newest.holder, newest.case_id)
+        if to_holder and message.name in BINDING and entry & (OUTBOX | WIRE) and not entry & TAKEN:
+            return world.instance.restores > 0
+    return False
 
 
 def settled(world: World, state: State) -> bool:

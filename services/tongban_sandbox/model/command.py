@@ -25,6 +25,9 @@ TEXTS = {
     "refuse": "{here}: an officer refuses the offer that differs",
     "enter": "ledger: enters the hand-over of {here}",
     "appended": "{here}: gets the ledger's answer",
+    "located": "{here}: is told by the ledger where the persons are",
+    "backup": "{here}: a copy of its database is taken",
+    "restore": "{here}: the copy is put back, and it starts",
     "wipe": "broker: loses everything it had",
 }
 
@@ -40,7 +43,7 @@ def model() -> None:
         typer.echo(f"  {figures(found)}: {verdict(found)}")
         _show(world, found)
         good = good and found.fault is None
-    typer.echo("mutants: each must be found (the one without recovery gate waits for the gate)")
+    typer.echo("mutants: each must be found")
     for mutant in MUTANTS:
         world, found = search(mutant.instance, mutant.rules)
         typer.echo(f"{mutant.name}\n  {figures(found)}: {verdict(found)}")

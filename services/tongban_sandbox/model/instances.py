@@ -32,4 +32,19 @@ CHASE = Instance(
 )
 WITHDRAWN_CHASE = dataclasses.replace(CHASE, name=f"{CHASE.name}, and may withdraw", withdrawals=1)
 ONWARD = Instance("two at once, then onward", (HOME, NEAR, FAR), (*RACE.filings, _filing(3, FAR)))
-ALL: Final = (MOVE, PLAYED, RETURN, RACE, WITHDRAWN_CHASE, ONWARD)
+PUT_BACK = Instance(
+    "one move, one database put back",
+    MOVE.provinces,
+    MOVE.filings,
+    limits=0,
+    withdrawals=0,
+    wipes=0,
+    restores=1,
+)
+PUT_BACK_HARD = dataclasses.replace(
+    PUT_BACK, name="one move, one database put back, and all else", limits=1, withdrawals=1, wipes=1
+)
+PUT_BACK_RETURN = dataclasses.replace(
+    RETURN, name="a move and the way back, one put back", limits=0, withdrawals=0, wipes=0, restores=1
+)
+ALL: Final = (MOVE, PLAYED, RETURN, RACE, WITHDRAWN_CHASE, ONWARD, PUT_BACK, PUT_BACK_HARD)

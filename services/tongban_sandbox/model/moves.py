@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
 from tongban_registry.asker import move_of
+from tongban_registry.gate_rules import catch_up
 from tongban_sandbox.model.province import PERMIT_DAYS, Turn
 from tongban_sandbox.model.rules import Rules
 from tongban_sandbox.model.state import (
     FLAGS,
+    KEPT,
     NOW,
     OUTBOX,
     TAKEN,
     WIRE,
+    Backup,
     Filing,
     Instance,
     Line,
@@ -25,16 +28,16 @@ from tongban_sandbox.model.state import (
 )
 from tongban_shared.cases.kind import LIMIT, Case, Side
 from tongban_shared.cases.migration_data import MigrationData, PersonRef
-from tongban_shared.cases.migration_rules import Application, Decision
+from tongban_shared.cases.migration_rules import Application, Decision, Located
 from tongban_shared.custody import Hop
-from tongban_shared.ids import Province
-from tongban_shared.ports import Custody
-from tongban_shared.registration import Person, Registration
+from tongban_shared.ids import CaseId, Province
+from tongban_shared.ports import Custody, Passage
+from tongban_shared.registration import CLAIMING, Person, Registration
 
 CHECK = "0" * 16
 HOME = "home"
 LATE_CLOCK = NOW + timedelta(days=PERMIT_DAYS + 1)
-LIMITS, WITHDRAWALS, WIPES = range(3)
+LIMITS, WITHDRAWALS, WIPES, RESTORES = range(4)
 NOT_SPENT = -1
 
 
@@ -74,7 +77,8 @@ class World:
         )
         databases = [Local(first, people=people), *(Local(code) for code in others)]
         ledger = tuple(Line(person.key, 0, first, "") for person in people)
-        left = (self.instance.limits, self.instance.withdrawals, self.instance.wipes)
+        of = self.instance
+        left = (of.limits, of.withdrawals, of.wipes, of.restores)
         numbers = tuple(self.tables.locals(local) for local in databases)
         return State(numbers, self.tables.ledgers(ledger), (), left, 0)
 
@@ -91,6 +95,49 @@ class World:
             post = (entry & ~WIRE for entry in state.post)
             kept = tuple(sorted(entry for entry in post if entry & (OUTBOX | TAKEN)))
             yield Move("wipe", 0), _spend(state._replace(post=kept), WIPES)
+        if state.left[RESTORES]:
+            yield from self._backups(state)
+
+    # --- a backup, and its way back
+
+    def _backups(self, state: State) -> Iterator[tuple[Move, State]]:
+        """Any database is copied at any time; at any later time the copy takes its place."""
+        if state.backup is not None:
+            place = state.backup.place
+            yield Move("restore", place), self._restored(state, state.backup)
+            return
+        for place, number in enumerate(state.locals):
+            post = tuple(sorted(self._copied(entry, place) for entry in state.post))
+            yield Move("backup", place), state._replace(post=post, backup=Backup(place, number))
+
+    def _copied(self, entry: int, place: int) -> int:
+        message = self.tables.messages.values[entry // FLAGS]
+        sent = self._places[message.sender] == place
+        taken = self._places[message.receiver] == place and entry & TAKEN
+        return entry | KEPT if sent or taken else entry
+
+    def _restored(self, state: State, backup: Backup) -> State:
+        """Put back, found out by its fence, caught up with: what it knew of the post is as in the copy."""
+        known = (self._as_known(entry, backup.place) for entry in state.post)
+        post = sorted(entry for entry in known if entry & (OUTBOX | WIRE))
+        numbers = list(state.locals)
+        numbers[backup.place] = backup.local
+        after = _spend(state._replace(locals=tuple(numbers), post=tuple(post), backup=None), RESTORES)
+        if not self.rules.gate:
+            return after
+        effect = self._effect(backup.local, "recover", state.ledger)
+        return after if effect is None else _applied(after, backup.place, effect)
+
+    def _as_known(self, entry: int, place: int) -> int:
+        message = self.tables.messages.values[entry // FLAGS]
+        known = entry & KEPT
+        entry &= ~KEPT
+        if self._places[message.sender] == place:
+            # In the copy it may wait for its receipt still; one that is not in the copy was never sent.
+            return entry | OUTBOX if known and not entry & TAKEN else entry & ~OUTBOX
+        if self._places[message.receiver] == place and not known and entry & TAKEN:
+            return (entry & ~TAKEN) | (OUTBOX if self.rules.gate else 0)
+        return entry
 
     # --- messages
 
@@ -104,11 +151,14 @@ class World:
             sender = self._places[message.sender]
             if entry & OUTBOX and not entry & WIRE:
                 flags = entry | WIRE if self.rules.retire_on_receipt else (entry | WIRE) & ~OUTBOX
-                yield Move("send", sender, message.case_id, number), _swap(state, index, flags)
+                yield Move("send", sender, message.case_id, number), self._swap(state, index, flags)
             if entry & WIRE:
                 yield from self._deliver(state, index)
             if entry & TAKEN and entry & OUTBOX:
-                yield Move("receipt", sender, message.case_id, number), _swap(state, index, entry & ~OUTBOX)
+                yield (
+                    Move("receipt", sender, message.case_id, number),
+                    self._swap(state, index, entry & ~OUTBOX),
+                )
 
     def _deliver(self, state: State, index: int) -> Iterator[tuple[Move, State]]:
         entry = state.post[index]
@@ -118,7 +168,7 @@ class World:
             return
         place = self._places[message.receiver]
         forget = self.instance.forget_taken and self.rules.inbox
-        after = _swap(state, index, None if forget else entry | TAKEN)
+        after = self._swap(state, index, self._after_taking(state, entry) if forget else entry | TAKEN)
         for kind in ("repeat",) if entry & TAKEN else ("deliver", "deliver late"):
             if kind == "deliver late" and (message.name != "permit" or not state.left[LIMITS]):
                 continue
@@ -126,6 +176,12 @@ class World:
             if effect is not None:
                 spent = _spend(after, LIMITS) if kind == "deliver late" else after
                 yield Move(kind, place, message.case_id, number), _applied(spent, place, effect)
+
+    def _after_taking(self, state: State, entry: int) -> int | None:
+        """Repeats and receipts only meet the inbox; a restore may make it forget, then it is sent again."""
+        if not state.left[RESTORES]:
+            return None
+        return entry & ~(OUTBOX | WIRE) | TAKEN
 
     # --- what starts at a province itself
 
@@ -147,17 +203,29 @@ class World:
         """A passed limit, a withdrawal, an officer's word on an offer that differs."""
         spent = {LIMIT: LIMITS, "withdraw": WITHDRAWALS, "approve": NOT_SPENT, "refuse": NOT_SPENT}
         for kind, budget in spent.items():
-            if budget != NOT_SPENT and not state.left[budget]:
+            again = kind == LIMIT and self.instance.restores and not state.left[RESTORES]
+            if budget != NOT_SPENT and not state.left[budget] and not again:
                 continue
             if budget == NOT_SPENT and case.state != "CONFIRMING":
                 continue
             effect = self._effect(state.locals[place], kind, case.id)
-            if effect is not None:
+            if effect is not None and (budget == NOT_SPENT or state.left[budget] or self._ends(effect, case)):
                 paid = state if budget == NOT_SPENT else _spend(state, budget)
                 yield Move(kind, place, case.id), _applied(paid, place, effect)
 
+    def _ends(self, effect: Effect, case: Case) -> bool:
+        """After a restore a limit that had passed may pass again, budget or not, where it ends the case."""
+        after = self.tables.locals.values[effect.local].case(case.id)
+        return after is not None and after.state in self.rules.kind.terminal
+
     def _ledger(self, state: State, place: int, case: Case) -> Iterator[tuple[Move, State]]:
         """The ledger enters what is asked; its answer comes in a move of its own, since it may be lost."""
+        if case.state == "VERIFYING":
+            newest = self._newest(state.ledger)
+            found = tuple((key, newest[key].province, newest[key].epoch) for key in case.persons)
+            effect = self._effect(state.locals[place], "located", (case.id, found))
+            if effect is not None:
+                yield Move("located", place, case.id), _applied(state, place, effect)
         if case.state != "RELEASING":
             return
         asked = move_of(case)
@@ -168,7 +236,10 @@ class World:
             for line in lines
         }
         judged = self.rules.ledger([hop], self._newest(state.ledger), past)
-        fresh = [Line(e.person, e.epoch, e.holder, e.certificate_digest) for e in judged.entries]
+        fresh = [
+            Line(e.person, e.epoch, e.holder, e.certificate_digest, e.origin or "", e.case_id)
+            for e in judged.entries
+        ]
         if fresh:
             after = self.tables.ledgers((*lines, *fresh))
             yield Move("enter", place, case.id), state._replace(ledger=after)
@@ -176,6 +247,14 @@ class World:
         effect = self._effect(state.locals[place], "appended", (case.id, judged.verdicts[0].value))
         if effect is not None:
             yield Move("appended", place, case.id), _applied(state, place, effect)
+
+    def _swap(self, state: State, index: int, entry: int | None) -> State:
+        """With this entry of the post in place of the one at the index, or with none."""
+        post = list(state.post)
+        del post[index]
+        if entry is not None and (entry & (OUTBOX | WIRE) or state.left[RESTORES]):
+            post.append(entry)
+        return state._replace(post=tuple(sorted(post)))
 
     def _newest(self, ledger: int) -> dict[str, Custody]:
         lines = self.tables.ledgers.values[ledger]
@@ -194,14 +273,26 @@ class World:
 
     def _work(self, number: int, kind: str, about: object) -> Effect | None:
         local = self.tables.locals.values[number]
-        turn = Turn(self.rules, local, LATE_CLOCK if kind == "deliver late" else NOW)
+        clock = LATE_CLOCK if kind == "deliver late" else NOW
+        turn = Turn(self.rules, local, clock, recalls=bool(self.instance.restores))
         taken = self._play(turn, kind, about)
         if not taken or (_same(local, turn.local) and not turn.sent and kind != "deliver"):
             return None
         sent = tuple(self.tables.messages(message) for message in turn.sent)
         return Effect(self.tables.locals(turn.local), sent)
 
+    def _recover(self, turn: Turn, lines: Sequence[Line]) -> bool:
+        """What the registry's own gate concludes from the ledger's log, told to the cases."""
+        local = turn.local
+        here = {person.key: person for person in local.people if person.state in CLAIMING}
+        cases: dict[str, Case] = {case.id: case for case in local.cases}
+        told = catch_up(_passages(lines, local.province), cases, here, local.province)
+        taken = [turn.command(turn.event(one.name, one.case_id, one.body)) for one in told]
+        return any(taken)
+
     def _play(self, turn: Turn, kind: str, about: object) -> bool:
+        if kind == "recover":
+            return self._recover(turn, self.tables.ledgers.values[int(str(about))])
         if isinstance(about, int):
             turn.take(self.tables.messages.values[about])
             return True
@@ -211,9 +302,29 @@ class World:
         match about:
             case (Filing() as filing, str(holder)):
                 return turn.command(turn.event("apply", filing.case_id, _application(filing, holder)))
+            case (str(case_id), tuple(found)) if kind == "located":
+                where = Located({key: at for key, at, _ in found}, {key: epoch for key, _, epoch in found})
+                return turn.command(turn.event("located", case_id, where))
             case (str(case_id), verdict):
                 return turn.command(turn.event("appended", case_id, verdict))
         raise ValueError(kind)
+
+
+def _passages(lines: Sequence[Line], province: str) -> list[Passage]:
+    """The hand-overs of the ledger's log from or to a province."""
+    return [
+        Passage(
+            seq,
+            CaseId(line.case_id),
+            line.person,
+            line.epoch,
+            Province(line.origin),
+            Province(line.holder),
+            line.certificate_digest,
+        )
+        for seq, line in enumerate(lines, 1)
+        if line.origin and province in (line.origin, line.holder)
+    ]
 
 
 def _application(filing: Filing, holder: str) -> Application:
@@ -236,15 +347,6 @@ def _same(before: Local, after: Local) -> bool:
     )
 
 
-def _swap(state: State, index: int, entry: int | None) -> State:
-    """With this entry of the post in place of the one at the index, or with none."""
-    post = list(state.post)
-    del post[index]
-    if entry is not None and entry & (OUTBOX | WIRE):
-        post.append(entry)
-    return state._replace(post=tuple(sorted(post)))
-
-
 def _applied(state: State, place: int, effect: Effect) -> State:
     """A commit: the database after it, and what it sends, in the outbox and not on the wire yet."""
     numbers = list(state.locals)
@@ -255,5 +357,5 @@ def _applied(state: State, place: int, effect: Effect) -> State:
 
 def _spend(state: State, budget: int) -> State:
     left = list(state.left)
-    left[budget] -= 1
-    return state._replace(left=(left[LIMITS], left[WITHDRAWALS], left[WIPES]))
+    left[budget] -= left[budget] > 0
+    return state._replace(left=tuple(left))

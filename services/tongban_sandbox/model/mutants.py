@@ -1,7 +1,4 @@
-"""The protocol with one rule broken, as data: the search must find each. Source: protocol.md §5.
-
-The variant without a recovery gate on restore waits for the gate, and so do restores.
-"""
+"""The protocol with one rule broken, as data: the search must find each. Source: protocol.md §5."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from msgspec.structs import replace
 
 from tongban_registry.register import VERBS, Writing
 from tongban_sandbox.model.checks import STUCK, TWICE, TWO, ZERO
-from tongban_sandbox.model.instances import MOVE, RACE
+from tongban_sandbox.model.instances import MOVE, PUT_BACK, RACE
 from tongban_sandbox.model.rules import PRODUCT, Rules
 from tongban_sandbox.model.state import Instance
 from tongban_shared.cases.kind import LIMIT, NEW, OK, Case, CaseKind, Event, Side, Step, Verdict
@@ -91,6 +88,7 @@ MUTANTS: Final = (
         Rules(_table(Side.DESTINATION, S.PREPARED, LIMIT, writes="drop", next=S.EXPIRED, limit=None)),
         ZERO,
     ),
+    Mutant("a database that is put back passes no gate", Rules(gate=False), TWO, PUT_BACK),
     Mutant("the inbox forgets what it took", Rules(inbox=False), TWICE),
     Mutant("the outbox believes the broker", Rules(retire_on_receipt=False), STUCK),
     Mutant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,17 +23,34 @@ from tongban_shared.registration import CLAIMING, Person, Registration, Surround
 PERMIT_DAYS, CORRECTION_DAYS = 40, 30
 STAMPS_PER_CASE = 1_000
 # A settled case answers an inquiry from its record; the other closed ones are never read again.
-KEPT_WHOLE = "COMPLETED"
+KEPT_WHOLE = frozenset({"COMPLETED"})
+# One that was put back may be asked about them.
+KEPT_FOR_RECALLS = KEPT_WHOLE | {"CONFIRMED"}
+
+
+class Cut(NamedTuple):
+    """A message as a proof: here only who says it in which case."""
+
+    proof: str
+
+
+def _promise(province: str, case_id: str) -> str:
+    return f"{province} accepts {case_id}"
+
+
+def _remembers(case: Case | None) -> bool:
+    return case is not None and case.state in {"PREPARED", "COMPLETED", "RESTORING", "VERIFYING"}
 
 
 class Turn:
     """One transaction: events decided one after another on one province's database."""
 
-    def __init__(self, rules: Rules, local: Local, now: datetime = NOW) -> None:
+    def __init__(self, rules: Rules, local: Local, now: datetime = NOW, *, recalls: bool = False) -> None:
         self.local = local
         self.sent: list[Message] = []
         self._rules = rules
         self._now = now
+        self._kept = KEPT_FOR_RECALLS if recalls else KEPT_WHOLE
 
     def take(self, message: Message, tries: int = 0) -> None:
         """A message seen for the first time, and those parked that its effect sets free."""
@@ -69,6 +87,11 @@ class Turn:
             if (case_id, certificate.origin) != (message.case_id, message.sender):
                 return Fate.REFUSED
             event = replace(event, body=certificate)
+        if message.name in {"certificate", "inquire"} and not _remembers(self.local.case(message.case_id)):
+            promised = _promise(self.local.province, message.case_id)
+            event = replace(event, bound=event.body.acceptance == promised)
+        if message.name == "acceptance":
+            event = replace(event, opened=Cut(_promise(message.sender, message.case_id)))
         outcome = self._decide(event)
         return Fate.PARKED if outcome is None else outcome.fate
 
@@ -100,7 +123,7 @@ class Turn:
             self.local = replace(self.local, bundles=tuple(sorted(bundles.items())))
         if case.state in self._rules.kind.terminal:
             case = replace(case, version=0, refusal=None, retry_at=None)
-            if case.state != KEPT_WHOLE:
+            if case.state not in self._kept:
                 kept = MigrationData(migration_type=case.data.migration_type, persons=case.data.persons)
                 case = replace(case, data=kept)
         self.local = self.local.put_case(case)

@@ -17,13 +17,17 @@ LedgerJudge = Callable[[Iterable[Hop], Mapping[str, Custody], Mapping[Place, Cus
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """inbox: a message taken before has no effect. retire_on_receipt: else on the broker's word."""
+    """inbox: a message taken before has no effect. retire_on_receipt: else on the broker's word.
+
+    gate: a database that was put back passes the recovery gate before it speaks.
+    """
 
     kind: CaseKind = MIGRATION
     verbs: Mapping[str, Verb] = field(default_factory=lambda: VERBS)
     ledger: LedgerJudge = custody.judge
     inbox: bool = True
     retire_on_receipt: bool = True
+    gate: bool = True
 
 
 PRODUCT = Rules()

@@ -18,8 +18,9 @@ from tongban_shared.registration import Person
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 # A message of the wire: where it stands. Unset OUTBOX: retired, the sender never sends it again.
-OUTBOX, WIRE, TAKEN = 1, 2, 4
-FLAGS = 8
+# KEPT: it stands in the backup that was taken, with the one whose backup it is.
+OUTBOX, WIRE, TAKEN, KEPT = 1, 2, 4, 8
+FLAGS = 16
 
 T = TypeVar("T", bound=Hashable)
 
@@ -68,19 +69,30 @@ class Line(NamedTuple):
     epoch: int
     holder: str
     certificate_digest: str
+    origin: str = ""
+    case_id: str = ""
+
+
+class Backup(NamedTuple):
+    """A copy of one province's database."""
+
+    place: int
+    local: int
 
 
 class State(NamedTuple):
     """A situation of the whole country. post: message number x FLAGS + flags, sorted, repeats allowed.
 
-    left: budgets of limits, withdrawals, wipes. filed: bit set of the applications already handed in.
+    left: budgets of limits, withdrawals, wipes, restores. filed: bit set of the applications handed in.
+    backup: the copy that may be put back.
     """
 
     locals: tuple[int, ...]
     ledger: int
     post: tuple[int, ...]
-    left: tuple[int, int, int]
+    left: tuple[int, ...]
     filed: int
+    backup: Backup | None = None
 
 
 class Interner(Generic[T]):
@@ -119,8 +131,8 @@ class Instance:
     """What is searched. All persons start as held by the first province at epoch 0.
 
     forget_taken: a message taken leaves the picture, since its repeats only meet the inbox; without it
-    every repeat and receipt is played. restores: stays 0; a restore of an earlier database comes with the
-    recovery gate.
+    every repeat and receipt is played. restores: one database is copied at any moment and put back at any
+    later one, its fence kept; until then nothing leaves the picture, since it may have to be sent again.
     """
 
     name: str
@@ -131,10 +143,6 @@ class Instance:
     wipes: int = 1
     restores: int = 0
     forget_taken: bool = True
-
-    def __post_init__(self) -> None:
-        if self.restores:
-            raise ValueError("restores need the recovery gate")
 
     def persons(self) -> list[str]:
         """Everybody who moves."""

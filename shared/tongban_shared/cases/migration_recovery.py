@@ -33,7 +33,7 @@ from tongban_shared.cases.migration_compose import bundle_entry, certificate_dig
 from tongban_shared.cases.migration_data import MigrationData, PersonRef, PersonState, S
 from tongban_shared.cases.migration_memory import household_no, remember
 from tongban_shared.messages import migration as m
-from tongban_shared.registration import Surroundings
+from tongban_shared.registration import CLAIMING, Person, Registration, Surroundings
 
 UNKNOWN_TYPE_OF_MOVE = "UNKNOWN"
 
@@ -98,11 +98,12 @@ def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
     released = {entry.person: entry.epoch for entry in event.body.persons}
     bundled = {entry["person"]: entry["epoch"] for entry in _entries(event)}
     if case.state == S.RESTORING:
-        wanted = event.body.certificate_digest == case.data.certificate_digest and bundled == released
+        wanted = event.body.certificate_digest == case.data.certificate_digest and bundled == released != {}
         return Verdict(OK if wanted else "invalid")
     if case.state == S.PREPARED:
+        # An origin may have lost their records too, and say no more than that the ledger has them here.
         agreed = {state.person: state.epoch for state in case.data.agreed}
-        return Verdict(OK if released == agreed else "invalid")
+        return Verdict(OK if bundled == released and released.items() <= agreed.items() else "invalid")
     return Verdict()
 
 
@@ -110,9 +111,20 @@ def judge_where(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The ledger's word: before the case goes on, who the origin is; after a recall, whether they are here."""
     if case.state != S.VERIFYING:
         return rules.judge_located(case, event, around)
-    epochs = event.body.epochs
-    known = all(epochs.get(state.person, -1) > state.epoch for state in case.data.agreed)
-    return Verdict(OK if known else "unknown")
+    holders, epochs = event.body.holders, event.body.epochs
+    for state in case.data.agreed:
+        key, epoch = state.person, state.epoch + 1
+        if epochs.get(key, -1) < epoch:
+            return Verdict("unknown")
+        row = around.people.get(key)
+        stored = row is not None and row.case_id == case.id and row.state is Registration.PREPARED
+        if (holders[key], epochs[key]) == (around.province, epoch) and not stored and not _holds(row, epoch):
+            return Verdict("unknown")
+    return Verdict()
+
+
+def _holds(row: Person | None, epoch: int) -> bool:
+    return row is not None and row.state in CLAIMING and row.epoch == epoch
 
 
 def judge_forgotten(judge: Judge) -> Judge:
@@ -157,7 +169,10 @@ def after_certificate(case: Case, event: Event, around: Surroundings, verdict: V
 
 def after_reissue(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
     """Who came, at which epoch the origin gave them, by which certificate."""
-    if case.state not in {S.RESTORING, S.PREPARED}:
+    found = {"certificate_no": event.body.certificate_no, "certificate_digest": event.body.certificate_digest}
+    if case.state == S.PREPARED:
+        return remember(case, **found)
+    if case.state != S.RESTORING:
         return case
     agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)
     refs = tuple(PersonRef(person=e["person"], name_check=e["name_check"]) for e in _entries(event))
@@ -168,8 +183,7 @@ def after_reissue(case: Case, event: Event, _around: Surroundings, _verdict: Ver
         persons=refs,
         digest=event.body.digest,
         digests=(),
-        certificate_no=event.body.certificate_no,
-        certificate_digest=event.body.certificate_digest,
+        **found,
         new_household_no=case.data.new_household_no or household_no(case, event),
     )
 
@@ -191,7 +205,9 @@ def compose_recall(case: Case, _event: Event, _around: Surroundings) -> tuple[Ca
 
 def compose_reissue(case: Case, event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """The hand-over again, with the records as they stand here, sealed anew."""
-    bundle = msgspec.json.encode([bundle_entry(key, around) for key in case.persons], order="sorted")
+    # A row may be a later case's by now; what it was given away at is this case's.
+    entries = [bundle_entry(s.person, around) | {"epoch": s.epoch} for s in case.data.agreed]
+    bundle = msgspec.json.encode(entries, order="sorted")
     case = remember(case, certificate_no=case.data.certificate_no or document_no("QY", around, event))
     persons = tuple(
         m.PersonReleased(person=s.person, epoch=s.epoch, previous=s.previous) for s in case.data.agreed

@@ -193,6 +193,8 @@ def judge_offer(case: Case, event: Event, _around: Surroundings) -> Verdict:
     """The bundle must be what was approved: same permit, same persons, their epochs as the facts said."""
     if case.data.certificate_digest:
         return Verdict()  # recovered: an offer of before comes too late, whatever it says
+    if not case.data.agreed:
+        return Verdict("early")  # put back to before the facts, which come again too
     agreed = {state.person: state.epoch for state in case.data.agreed}
     offered = {entry.person: entry.epoch for entry in event.body.persons}
     if offered.keys() != agreed.keys() or _bundled(event.bundle) != offered:
@@ -222,6 +224,8 @@ def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict
     """The acceptance must commit to the very bundle and the next epochs."""
     if case.state == "NEW":
         return Verdict("forgotten", "CASE_UNKNOWN")
+    if not case.data.digest:
+        return Verdict("early")  # put back to before the permit, which comes again too
     wanted = {state.person: state.epoch + 1 for state in case.data.agreed}
     given = {entry.person: entry.epoch for entry in event.body.persons}
     return Verdict(OK if event.body.digest == case.data.digest and given == wanted else "invalid")
