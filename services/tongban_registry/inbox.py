@@ -29,6 +29,7 @@ from tongban_shared.decide import Fate
 from tongban_shared.errors import PutBackError, StoreDownError
 from tongban_shared.fault_points import fault_point
 from tongban_shared.messages.common import Resend, Returned
+from tongban_shared.transports.topics import URGENT_FIRST
 
 if TYPE_CHECKING:
     from tongban_registry.monitor import Meters
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
     from tongban_shared.wire import Opened
 
 COMMANDS_PER_UNIT_MAX = 500
-RECORDS_PER_UNIT_MAX = 200
+# A larger unit costs no less for each message, and whoever stands at the door waits for two of them.
+RECORDS_PER_UNIT_MAX = 64
+UNIT_SIZE_BYTES = 1_000_000
+WAITING_SIZE_BYTES = 8_000_000
+URGENCY = {family: rank for rank, family in enumerate(URGENT_FIRST)}
 COMMANDS_WAITING_MAX = 20_000
 STORE_RETRY_S = 0.5
 FIRST_RETRY_US = 15_000_000
@@ -81,10 +86,19 @@ class Hall:
     async def put_records(self, records: Sequence[Record]) -> None:
         """Door 2: records as read; waits while the hall is full, so reading never runs ahead of writing."""
         await self._room.wait()
-        self._records.extend(records)
-        if len(self._records) >= RECORDS_PER_UNIT_MAX:
+        # Each family keeps its order. What is urgent does not stand behind what was read before it.
+        self._records = deque(sorted((*self._records, *records), key=lambda record: URGENCY[record.family]))
+        if self._full():
             self._room.clear()
         self._wake.set()
+
+    def _full(self) -> bool:
+        size_bytes = sum(len(record.data) for record in self._records)
+        return len(self._records) >= RECORDS_PER_UNIT_MAX or size_bytes >= WAITING_SIZE_BYTES
+
+    def keeps(self, record: Record) -> bool:
+        """Whether a record still waits for its unit."""
+        return any(waiting is record for waiting in self._records)
 
     def post(self, command: Command) -> None:
         """A command nobody waits for: a passed limit, a ledger's answer."""
@@ -113,7 +127,7 @@ class Hall:
                 await self._turn()
 
     async def _turn(self) -> None:
-        records = [self._records.popleft() for _ in range(min(len(self._records), RECORDS_PER_UNIT_MAX))]
+        records = self._next_records()
         commands = [self._commands.popleft() for _ in range(min(len(self._commands), COMMANDS_PER_UNIT_MAX))]
         try:
             if self._unsure:
@@ -125,8 +139,17 @@ class Hall:
             self._database.began(error)
             self._put_back(records, commands, error)
             await asyncio.sleep(STORE_RETRY_S)
-        if len(self._records) < RECORDS_PER_UNIT_MAX:
+        if not self._full():
             self._room.set()
+
+    def _next_records(self) -> list[Record]:
+        """As many as one unit takes: at least one, since a single record has a limit of its own."""
+        taken: list[Record] = []
+        size_bytes = 0
+        while self._records and len(taken) < RECORDS_PER_UNIT_MAX and size_bytes < UNIT_SIZE_BYTES:
+            taken.append(self._records.popleft())
+            size_bytes += len(taken[-1].data)
+        return taken
 
     async def _look_again(self) -> None:
         """After an outage: the numbers as they stand. Raises PutBackError: they are lower than before."""

@@ -14,7 +14,6 @@ import msgspec
 import structlog
 
 from tongban_registry.commands import Command
-from tongban_registry.inbox import RECORDS_PER_UNIT_MAX
 from tongban_registry.views import local
 from tongban_shared.errors import RefusedError, WireError
 from tongban_shared.ports import Family, Record
@@ -64,11 +63,13 @@ class Replays:
 
     async def _put(self, data: bytes) -> None:
         """Put it before the hall and return when its unit of work is committed."""
-        ahead = self._hall.waiting
-        await self._hall.put_records([Record(Family.COMMON, NO_LOG, 0, data)])
-        # Records are taken in order, so many to a unit; a command that means nothing is answered by the unit
-        # that takes it. The first of these units may have begun before.
-        for _ in range(ahead // RECORDS_PER_UNIT_MAX + 2):
+        record = Record(Family.COMMON, NO_LOG, 0, data)
+        await self._hall.put_records([record])
+        # A command that means nothing is answered when the unit that takes it is committed. The last one
+        # stands behind the unit that took the record.
+        waits = True
+        while waits:
+            waits = self._hall.keeps(record)
             if (await self._hall.ask(Command("pass"))).code == "OVERLOADED":
                 raise RefusedError("OVERLOADED")
 
