@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -58,6 +60,7 @@ class Site:
     ledger: Ledger
     clock: Clock
     fence: Path
+    backup: Path
 
 
 class ProvinceHost:
@@ -126,6 +129,21 @@ class ProvinceHost:
         if registry is not None:
             await registry.kill()
 
+    async def back_up(self) -> None:
+        """Copy the database as it stands, over the copy before. It may run meanwhile."""
+        await asyncio.to_thread(_copy, self._site.database, self._site.backup)
+
+    async def put_back(self) -> None:
+        """Crash, take the copy for the database, and start: the registry finds out and catches up (G1)."""
+        await self.kill()
+        await asyncio.to_thread(_replace, self._site.backup, self._site.database)
+        await self.start()
+
+    @property
+    def has_backup(self) -> bool:
+        """Whether there is a copy to put back."""
+        return self._site.backup.is_file()
+
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Carry one request of the gateway. Raises UpstreamFailedError."""
         door, crash = self._door, self._crash
@@ -151,6 +169,20 @@ async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
             return await work()
         await asyncio.sleep(RETRY_S)
     return await work()
+
+
+def _copy(database: Path, copy: Path) -> None:
+    copy.parent.mkdir(exist_ok=True)
+    fresh = copy.with_suffix(".new")
+    with closing(sqlite3.connect(database)) as there, closing(sqlite3.connect(fresh)) as here:
+        there.backup(here)
+    fresh.replace(copy)
+
+
+def _replace(copy: Path, database: Path) -> None:
+    for name in (f"{database.name}-wal", f"{database.name}-shm"):
+        database.with_name(name).unlink(missing_ok=True)
+    shutil.copyfile(copy, database)
 
 
 def _heard(answer: asyncio.Task[UpstreamResponse]) -> None:

@@ -75,6 +75,15 @@ class Registers:
         self._ledger = _reader(ledger)
         self._ends: dict[Province, _Ends] = {code: _Ends() for code in registers}
 
+    def let_go(self, province: Province) -> None:
+        """Close one register's file, which is about to be replaced."""
+        self._readers[province].close()
+
+    def take_up(self, province: Province, file: Path) -> None:
+        """Read it again, from its first line on."""
+        self._readers[province] = _reader(file)
+        self._ends[province] = _Ends()
+
     def pin(self) -> None:
         """Hold all databases at this moment, until `read` is done. A few ms; call it on the event loop.
 

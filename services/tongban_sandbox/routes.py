@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Query
 from msgspec import to_builtins
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +17,7 @@ from tongban_sandbox.hostile import Faults
 from tongban_sandbox.report import as_json
 from tongban_sandbox.residents import residents_of
 from tongban_sandbox.traffic import NATIONAL_PER_S, PER_S_MAX, Traffic
+from tongban_shared.errors import RefusedError
 from tongban_shared.ids import province as checked_province
 from tongban_shared.web.install import install, new_app
 
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 PREFIX = "/sandbox/"
 PEOPLE_MAX = 200
 Share = Annotated[float, Field(ge=0, le=1)]
-NO_RECOVERY_YET = (
-    "a restored register must pass the recovery gate (protocol.md §6) before it speaks; without it a restore"
-    " could give somebody two homes, so the sandbox does not offer it yet"
-)
+NO_BACKUP = "this province has no backup; make one with POST /sandbox/v1/provinces/{code}/backup"
 
 
 class Closed(BaseModel):
@@ -160,7 +157,8 @@ def _province_routes(world: World) -> APIRouter:
     turn = asyncio.Lock()
 
     def state_of(host: ProvinceHost) -> dict[str, Any]:
-        return {"province": host.profile.code, "running": host.running}
+        recovering = host.registry is not None and not host.registry.gate.open
+        return {"province": host.profile.code, "running": host.running, "recovering": recovering}
 
     @router.post("/provinces/{code}/kill", summary="Crash a registry: what is in its memory is lost")
     async def kill(code: str) -> dict[str, Any]:
@@ -177,11 +175,22 @@ def _province_routes(world: World) -> APIRouter:
             await host.start()
             return state_of(host)
 
-    @router.post("/provinces/{code}/restore", summary="Not offered yet: answers 501")
-    async def restore(code: str) -> Response:
-        checked_province(code)
-        body = {"type": "/problems/NOT_IMPLEMENTED", "title": "尚未实现", "status": 501, "retryable": False}
-        body |= {"code": "NOT_IMPLEMENTED", "detail": NO_RECOVERY_YET}
-        return JSONResponse(body, 501, media_type="application/problem+json")
+    @router.post("/provinces/{code}/backup", summary="Copy a register as it stands, over the copy before")
+    async def backup(code: str) -> dict[str, Any]:
+        async with turn:
+            host = world.hosts[checked_province(code)]
+            await host.back_up()
+            return state_of(host)
+
+    @router.post(
+        "/provinces/{code}/restore", summary="Put the copy back: the registry finds out, and catches up"
+    )
+    async def restore(code: str) -> dict[str, Any]:
+        async with turn:
+            province = checked_province(code)
+            if not world.hosts[province].has_backup:
+                raise RefusedError("STEP_NOT_ALLOWED", NO_BACKUP)
+            await world.put_back(province)
+            return state_of(world.hosts[province])
 
     return router

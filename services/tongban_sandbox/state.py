@@ -74,6 +74,10 @@ class StateFolder:
         """One registry's fence; in service it is on another volume than the database."""
         return self.path / "fences" / province
 
+    def backup_file(self, province: Province) -> Path:
+        """The newest backup of one register."""
+        return self.path / "backups" / f"{province}.db"
+
     def open_log(self) -> TextIO:
         """The program's log, to go on writing; it grows by warnings only."""
         return (self.path / "sandbox.log").open("a", encoding="utf-8", buffering=1)

@@ -135,6 +135,7 @@ class World:
             ledger=self._ledgers[code],
             clock=self.clock,
             fence=self.state.fence_file(code),
+            backup=self.state.backup_file(code),
         )
         self.hosts[code] = ProvinceHost(site, end)
         await self.hosts[code].open()
@@ -212,6 +213,15 @@ class World:
                 # A thread can't be stopped, and must not lose its connections while it reads.
                 await asyncio.wait({reading})
                 raise
+
+    async def put_back(self, code: Province) -> None:
+        """Let a register's backup take its place; whoever reads the registers reads the new file."""
+        async with self._reading:
+            self.registers.let_go(code)
+            try:
+                await self.hosts[code].put_back()
+            finally:
+                self.registers.take_up(code, self.state.register_file(code))
 
     async def exactly_one_home(self) -> Homes:
         """Count everybody's homes over all registers and the ledger."""

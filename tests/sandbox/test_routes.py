@@ -40,7 +40,7 @@ async def test_people_are_synthetic_and_of_the_province(sandbox: InProcess) -> N
 async def test_a_killed_province_comes_back(sandbox: InProcess) -> None:
     """Killed, its cases are out of reach; restarted, they are answered again."""
     killed = await sandbox.call("POST", f"{ROOT}/provinces/44/kill")
-    assert killed.body == {"province": "44", "running": False}
+    assert killed.body == {"province": "44", "running": False, "recovering": False}
     unknown_case = "/v1/cases/44012026112400000001U"
     assert (await sandbox.call("GET", unknown_case)).code == "PROVINCE_UNAVAILABLE"
     assert (await sandbox.call("POST", f"{ROOT}/provinces/44/restart")).body["running"] is True
@@ -69,7 +69,13 @@ async def test_the_clock_moves_on(sandbox: InProcess) -> None:
     assert moved.body["ahead_s"] == 24 * 3_600
 
 
-async def test_a_restore_says_that_it_is_not_there_yet(sandbox: InProcess) -> None:
-    """Without a recovery gate a restore could double somebody, so it is refused with its reason."""
+async def test_a_register_is_put_back_to_its_backup(sandbox: InProcess) -> None:
+    """Without a backup it says what to do; with one the registry catches up, and everybody has one home."""
     refused = await sandbox.call("POST", f"{ROOT}/provinces/44/restore")
-    assert (refused.status, refused.code) == (501, "NOT_IMPLEMENTED")
+    assert refused.code == "STEP_NOT_ALLOWED"
+    assert "backup" in refused.body["detail"]
+    await sandbox.call("POST", f"{ROOT}/provinces/44/backup")
+    restored = await sandbox.call("POST", f"{ROOT}/provinces/44/restore")
+    assert restored.body == {"province": "44", "running": True, "recovering": False}
+    status = await sandbox.call("GET", f"{ROOT}/status")
+    assert status.body["homes"]["good"] is True

@@ -92,6 +92,12 @@ class _KnownOrigin:
     async def append(self, moves: object) -> Sequence[Verdict]:
         raise NotImplementedError
 
+    async def passages(self, province: Province, after: int, limit: int) -> Sequence[Passage]:
+        raise NotImplementedError
+
+    def digest_of(self, person: PersonKey) -> str:
+        raise NotImplementedError
+
 
 @dataclass(slots=True)
 class Line:

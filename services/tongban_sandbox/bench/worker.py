@@ -22,6 +22,7 @@ import uvloop
 
 from tongban_ledger.app import create_app
 from tongban_ledger.storage.sql import open_store
+from tongban_registry.fence import FileFence
 from tongban_registry.hosting import Berth, House
 from tongban_registry.late import LateTransport
 from tongban_registry.registry import Registry, Surrounds
@@ -113,7 +114,7 @@ class Worker:
         berths = []
         for code in plan.provinces:
             ledger = self._ledger(http, code)
-            around = Surrounds(self.transport, ledger, WallClock(), plan.keys)
+            around = Surrounds(self.transport, ledger, WallClock(), plan.keys, self._fence)
             berth = BenchBerth(profiles[code], plan.database.format(code=code), around, self._house.stopping)
             self._house.add(berth)
             self._run(berth.run())
@@ -124,6 +125,9 @@ class Worker:
             share = Share.read(Path(plan.folder) / "load", Province(berth.province))
             self.lines[Province(berth.province)] = Line(berth.registry, ledger, share)
         return self
+
+    def _fence(self, code: str) -> FileFence:
+        return FileFence(Path(self._plan.folder) / "fences" / code)
 
     async def __aexit__(self, *_: object) -> None:
         for line in self.lines.values():
