@@ -19,7 +19,7 @@ from tongban_sandbox.bench.sampler import Sampler
 from tongban_sandbox.seeding import batches
 from tongban_shared.errors import SettingsError
 from tongban_shared.ids import PersonKey, Province, person_key
-from tongban_shared.ports import Custody, Verdict
+from tongban_shared.ports import Custody, Passage, Verdict
 
 if TYPE_CHECKING:
     from tongban_registry.registry import Registry
