@@ -124,10 +124,13 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
         key, check = door.key_of(given)
         access = (officer or "agency", given.purpose, given.case_id)
         person = await hall.store.lookup(key, access, hall.office.clock.now())
+        if person is not None and person.name_check != check:
+            raise RefusedError("PERSON_UNKNOWN")
+        if (person is None or person.state not in CLAIMING) and await gate.restoring(key):
+            # By the ledger they are here, and their record is on its way back (G1): neither "unknown" then
+            # nor where they lived before.
+            raise RefusedError("RECOVERING")
         if person is None or person.state is Registration.DROPPED:
-            # By the ledger they may be here, and their record on its way back (G1): never "unknown" then.
-            raise RefusedError("RECOVERING" if await gate.restoring(key) else "PERSON_UNKNOWN")
-        if person.name_check != check:
             raise RefusedError("PERSON_UNKNOWN")
         return _registration(person, hall)
 

@@ -23,14 +23,16 @@ def backup(country: Country, code: str) -> Path:
 
 
 async def put_back(country: Country, code: str, copy: Path, *, fence: bool = True) -> None:
-    """The process dies, the copy takes its database's place, and it starts. fence False: lost as well."""
+    """The process dies, the copy takes its database's place, and it starts. fence False: lost as well.
+
+    Under another name: a thread of the process that died here may still close the file that it had.
+    """
     if country.sites[code].registry is not None:
         await country.crash(code)
-    database = country.sites[code].database
     country.registers.remove(code)
-    for name in (f"{database.name}-wal", f"{database.name}-shm"):
-        database.with_name(name).unlink(missing_ok=True)
+    database = country.folder / f"{code}-{next(_numbers)}.db"
     shutil.copyfile(copy, database)
+    country.sites[code].database = database
     if not fence:
         (country.folder / "fences" / code).unlink()
     country.registers.add(code, database)

@@ -173,3 +173,7 @@ class Processes:
     def running(self) -> Sequence[Registry]:
         """All registries that run."""
         return [site.registry for site in self.sites.values() if site.registry is not None]
+
+    def working(self) -> Sequence[Registry]:
+        """Those of them that have passed their gate."""
+        return [registry for registry in self.running() if registry.gate.open and registry._tasks]

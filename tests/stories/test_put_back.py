@@ -149,6 +149,21 @@ async def test_a_person_whose_record_is_on_its_way_is_not_unknown(country: Count
     await all_is_well(country, person, (B, 1))
 
 
+async def test_who_came_back_is_not_said_to_be_gone(country: Country) -> None:
+    """A holds again by the ledger, and has the row of before only: RECOVERING, not where they lived since."""
+    person = country.person(A)
+    await country.move(person, B)
+    copy = backup(country, A)
+    await country.move(person, A)
+    country.wire.hold("reissue")
+    await put_back(country, A, copy)
+    await country.calm()
+    answer = await country.lookup(person, A)
+    assert (answer.status_code, answer.json()["code"]) == (503, "RECOVERING")
+    await country.wire.let_go("reissue")
+    await all_is_well(country, person, (A, 2))
+
+
 async def test_numbers_are_never_given_twice(country: Country) -> None:
     """After a put-back messages bear a new incarnation: no receiver takes a new one for an old one."""
     copy = backup(country, B)

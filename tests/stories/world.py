@@ -152,7 +152,7 @@ class Country(Processes):
                         self._all_alive()
                         await asyncio.sleep(BREATH_S)
                     before = self._pulse()
-                    for registry in self.running():
+                    for registry in self.working():
                         await registry.hall.ask(Command("pass"))
                     quiet = quiet + 1 if self._at_rest() and before == self._pulse() else 0
         except TimeoutError:
@@ -166,13 +166,16 @@ class Country(Processes):
                 assert error is None, f"a worker of province {registry.office.province} died: {error!r}"
 
     def _pulse(self) -> tuple[int, ...]:
-        stamps = (registry.hall.counters.stamp for registry in self.running())
+        stamps = (registry.hall.counters.stamp for registry in self.working())
         return (len(self.wire.sent), *stamps)
 
     def _at_rest(self) -> bool:
-        if self.wire.pool or self.clock.sleeping < SLEEPERS_EACH * len(self.running()):
+        working = self.working()
+        if self.wire.pool or self.clock.sleeping < SLEEPERS_EACH * len(working):
             return False
-        for registry in self.running():
+        if len(working) < len(self.running()) and not self.ledger.down:
+            return False  # at their gate, where nothing but the ledger keeps them
+        for registry in working:
             if registry.hall.waiting or not self._read_all(registry.office.province):
                 return False
         return True
