@@ -58,6 +58,7 @@ class Gate:
         self._outage = Outage("custody ledger", hall.office.province)
         self.open = False
         self.put_back = False
+        hall.meters.recovering.set(1)
 
     async def settle(self) -> None:
         """Return when this registry may speak. Raises StoreDownError, FenceDownError; then try again."""
@@ -79,6 +80,7 @@ class Gate:
         await self._store.opened(read, self._hall.counters.unit)
         await self._fence.write(self._hall.counters.head)
         self.open = True
+        self._hall.meters.recovering.set(0)
 
     async def _chain_at(self, fence: Head | None) -> str | None:
         return None if fence is None else await self._store.chain_at(fence.unit)
@@ -91,6 +93,7 @@ class Gate:
         self._hall.counters = await self._hall.store.counters()
         await self._fence.write(self._hall.counters.head)
         self.put_back = True
+        self._hall.meters.put_backs.labels(why).inc()
         fault_point("gate.renumbered")
         log.warning("this database was put back", province=self._hall.office.province, reason=why)
 

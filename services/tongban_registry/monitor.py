@@ -27,6 +27,8 @@ class Meters:
         self.poll_failures = self._counter("poll_failures", "Polls the transport did not answer")
         self.store_failures = self._counter("store_failures", "Times the own database did not answer")
         self.ledger_failures = self._counter("ledger_failures", "Times the custody ledger did not answer")
+        self.put_backs = self._counter("put_backs", "Times the database was found put back", "reason")
+        self.recovering = self._gauge("recovering", "1 until the recovery gate is passed, then 0")
         self.waiting = self._gauge("hall_waiting", "Records and commands before the hall")
         self.released_not_held = self._gauge("released_not_held", "Persons released here, held nowhere yet")
         self.released_overdue = self._gauge("released_overdue", "Those of them released over an hour ago")
