@@ -28,7 +28,10 @@ List = Annotated[str | None, Query(max_length=LIST_LENGTH_MAX)]
 
 
 async def question(challenge: Challenge = None, prefix: List = None, digest: List = None) -> Question | None:
-    """What is asked for, None without a challenge. prefix, digest: several with commas between them."""
+    """What is asked for, None without a challenge. prefix, digest: several with commas between them.
+
+    Neither of them: the asker has finished.
+    """
     if challenge is None:
         return None
     prefixes = () if prefix is None else tuple(prefix.split(","))

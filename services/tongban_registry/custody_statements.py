@@ -95,12 +95,15 @@ class Statements:
         self._runs: dict[str, _Run] = {}
 
     async def answer(self, question: Question) -> Signed | Counting:
-        """The statement, or how many rows are read so far: then ask again.
+        """The statement, or how many rows are read so far: then ask again. To ask for nothing ends a run.
 
         Raises RefusedError: RECOVERING, or OVERLOADED when two others are asking. Raises StoreDownError.
         """
         if not self._may_speak():
             raise RefusedError("RECOVERING", "this registry does not know yet whom it holds")
+        if not question.prefixes and not question.digests:
+            self._runs.pop(question.challenge, None)
+            return sign(self._speaker.signer, self._said(question))
         run = await self._run(question.challenge)
         async with run.turn:
             run.used_s = time.monotonic()
@@ -131,22 +134,25 @@ class Statements:
     async def _count(self, census: Census) -> bool:
         """Read on for a while; tells whether the census is complete."""
         until_s = time.monotonic() + self._work_s
-        while not census.complete and time.monotonic() < until_s:
+        while not census.complete:
             await asyncio.to_thread(census.take, await self._rows.page(census.after))
+            if time.monotonic() >= until_s:
+                break
         return census.complete
+
+    def _said(self, question: Question) -> Statement:
+        as_of = local(self._speaker.clock.now()) or ""
+        return Statement(self._speaker.province, question.challenge, as_of, digests=question.digests)
 
     async def _state(self, census: Census, question: Question) -> Statement:
         if any(question.prefixes) or question.digests:
             await self._meet_who_came(census)
         whole = "" in question.prefixes
-        return Statement(
-            province=self._speaker.province,
-            challenge=question.challenge,
-            as_of=local(self._speaker.clock.now()) or "",
+        return msgspec.structs.replace(
+            self._said(question),
             nodes=tuple([await self._node(census, prefix) for prefix in question.prefixes]),
-            digests=question.digests,
             rows=await self._rows_of(census, question.digests),
-            people=census.people if whole else {},
+            people=dict(census.people) if whole else {},
             transfers=await self._transfers(census) if whole else None,
         )
 

@@ -13,12 +13,14 @@ from tongban_shared.commitment import Tally
 from tongban_shared.commitment_wire import Line, LinesFound, Now
 from tongban_shared.ledger_wire import Head
 from tongban_shared.storage.engine import read
+from tongban_shared.storage.plain import plain_rows
 from tongban_shared.storage.rowset import rowset
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-PAGE_ROWS: Final = 20_000
+# Rows are made on the event loop, which others need too: a few ms at a time.
+PAGE_ROWS: Final = 5_000
 # In the order of texts: behind every digit; and right behind a whole digest, before the next one.
 AFTER_ALL_DIGITS: Final = "g"
 NEXT: Final = "0"
@@ -51,7 +53,7 @@ class ClaimRows:
         async with read(self._engine) as tx:
             head = (await tx.execute(_HEAD)).one()
             begin, end = tally.prefix, tally.prefix + AFTER_ALL_DIGITS
-            while rows := (await tx.execute(_CLAIMS, {"begin": begin, "end": end})).tuples().all():
+            while rows := await plain_rows(tx, _CLAIMS, {"begin": begin, "end": end}):
                 # In a thread: so many terms take longer than the other callers should wait.
                 await asyncio.to_thread(tally.add, rows)
                 begin = rows[-1][0] + NEXT

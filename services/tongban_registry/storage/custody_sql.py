@@ -16,11 +16,13 @@ from tongban_registry.storage.report_sql import IN_TRANSFER, WITHOUT_CASE
 from tongban_registry.storage.rows import case_of
 from tongban_registry.storage.sql import KEYS
 from tongban_shared.storage.engine import read
+from tongban_shared.storage.plain import plain_rows
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-PAGE_ROWS: Final = 10_000
+# Rows are made on the event loop, which others need too: a few ms at a time.
+PAGE_ROWS: Final = 5_000
 FETCHED_BACK: Final = ("RESTORING", "VERIFYING")
 """Internal states of a case in which the ledger has its persons here and their records are being fetched."""
 
@@ -93,7 +95,8 @@ class CustodyRows:
 
     async def page(self, after: str) -> Sequence[tuple[str, int, str, str | None]]:
         """The next rows in the order of their key: key, epoch, state, moved to. None left: an empty page."""
-        rows: Any = await self._all(_PAGE, {"after": after})
+        async with read(self._engine) as tx:
+            rows: Any = await plain_rows(tx, _PAGE, {"after": after})
         return rows  # type: ignore[no-any-return]  # rows of these four columns
 
     async def now(self, keys: Sequence[str]) -> Sequence[Standing]:

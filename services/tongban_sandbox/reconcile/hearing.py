@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tongban_sandbox.reconcile.voices import LedgerVoice, RegistryVoice, SilentError
@@ -22,10 +24,11 @@ from tongban_shared.commitment_wire import (
     Now,
     Question,
     Row,
+    Signed,
     Statement,
     opened,
 )
-from tongban_shared.errors import WireError
+from tongban_shared.errors import UnavailableError, WireError
 
 if TYPE_CHECKING:
     from tongban_shared.ids import Province
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
 
 CHALLENGE_SIZE_BYTES: Final = 16
 # A database may be slow for a moment, others may be asking too; a province that is away is away for longer.
-TRIES: Final = 5
+TRIES: Final = 8
 TRY_AGAIN_S: Final = 1.0
+# Everybody is asked at the same time, in turns of a second: a sandbox has all of them on one machine.
+ASKED_AT_ONCE: Final = 8
 NOT_ASKED: Final = "NOT_ASKED"
 Say = Callable[[str], None]
 Thing = TypeVar("Thing")
@@ -62,6 +67,7 @@ class Hearing:
         self.head: Head | None = None
         self.say = say
         self._try_again_s = try_again_s
+        self._turns = asyncio.Semaphore(ASKED_AT_ONCE)
         self._country = country
         self._key = night_key(country.secret, self.challenge)
         self.keyed = Keyed(self._key)
@@ -105,7 +111,7 @@ class Hearing:
         """What the ledger says of prefixes. Raises LedgerDownError."""
         found: dict[str, Node] = {}
         for some in _parts(prefixes, LEDGER_PREFIXES_MAX):
-            said = await self._country.ledger.sums(self._key, some)
+            said = await self._patiently(partial(self._country.ledger.sums, self._key, some))
             self.head = said.head
             found |= {node.prefix: node for node in said.nodes}
         return found
@@ -115,10 +121,14 @@ class Hearing:
         newest: list[Now] = []
         lines: list[Line] = []
         for some in _parts(digests, LEDGER_DIGESTS_MAX):
-            said = await self._country.ledger.lines(some)
+            said = await self._patiently(partial(self._country.ledger.lines, some))
             newest += said.newest
             lines += said.lines
         return LinesFound(tuple(newest), tuple(lines))
+
+    async def close(self) -> None:
+        """Tell everybody that nothing more is asked, so that they forget what they counted for this run."""
+        await asyncio.gather(*(self._ask(code, Question(self.challenge)) for code in self.provinces))
 
     async def _ask(self, province: Province, question: Question) -> Statement | None:
         if province in self.silent:
@@ -132,18 +142,21 @@ class Hearing:
         return None
 
     async def _statement(self, province: Province, question: Question) -> Statement:
-        tries = TRIES
-        while True:
-            try:
-                said = await self._country.registries[province].ask(question)
-            except SilentError:
-                tries -= 1
-                if not tries:
-                    raise
-                await asyncio.sleep(self._try_again_s)
-                continue
-            if not isinstance(said, Counting):
-                return opened(self._country.verifier, said, province, question)
+        async def ask() -> Signed | Counting:
+            async with self._turns:
+                return await self._country.registries[province].ask(question)
+
+        while isinstance(said := await self._patiently(ask), Counting):
+            pass
+        return opened(self._country.verifier, said, province, question)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Thing]]) -> Thing:
+        """Ask; who does not answer is asked again a few times. Raises SilentError, UnavailableError."""
+        for _ in range(TRIES - 1):
+            with suppress(SilentError, UnavailableError):
+                return await ask()
+            await asyncio.sleep(self._try_again_s)
+        return await ask()
 
 
 def _parts(things: Iterable[Thing], size: int) -> Iterator[Sequence[Thing]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tongban_sandbox.reconcile.descent import Books, find_suspects, open_books
-from tongban_sandbox.reconcile.hearing import Country, Hearing, Say
+from tongban_sandbox.reconcile.hearing import TRY_AGAIN_S, Country, Hearing, Say
 from tongban_sandbox.reconcile.settling import Settled, settle
 from tongban_shared.registration import CANCELLED
 
@@ -67,10 +67,13 @@ class Outcome:
         return sorted(found, key=lambda pair: (pair[1].owner is not None, -(pair[1].age_s or 0)))
 
 
-async def reconcile(country: Country, say: Say) -> Outcome:
-    """Prove that everybody has exactly one home, or find out who has not. Raises LedgerDownError."""
+async def reconcile(country: Country, say: Say, *, try_again_s: float = TRY_AGAIN_S) -> Outcome:
+    """Prove that everybody has exactly one home, or find out who has not. Raises LedgerDownError.
+
+    try_again_s: pause before a province that did not answer is asked again.
+    """
     begun_s = time.perf_counter()
-    hearing = Hearing(country, say)
+    hearing = Hearing(country, say, try_again_s=try_again_s)
     books = await open_books(hearing)
     _say_books(hearing, books, time.perf_counter() - begun_s)
     suspects = await find_suspects(hearing, books)
@@ -80,11 +83,13 @@ async def reconcile(country: Country, say: Say) -> Outcome:
             f" {len(suspects.where)} to be looked at one by one"
         )
     settled = await settle(hearing, suspects.where)
+    silent = dict(hearing.silent)
+    await hearing.close()
     return Outcome(
         persons=books.registered,
         head=hearing.head.seq if hearing.head else 0,
         statements=books.statements,
-        silent=dict(hearing.silent),
+        silent=silent,
         settled=settled,
         took_s=time.perf_counter() - begun_s,
     )
