@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from tongban_shared.cases.kind import NEW, Case, CaseKind, Draft, Event, Step, Verdict
+from tongban_shared.cases.kind import NEW, Case, CaseKind, Draft, Event, Step, Verdict, Waits
 from tongban_shared.registration import Surroundings
 
 
@@ -77,12 +77,15 @@ def _take(case: Case, event: Event, kind: CaseKind, ruling: tuple[Step, Verdict,
     if step.sends is not None:
         after, draft = kind.composes[step.sends](after, event, around)
     ended = step.next in kind.terminal
+    due_at = _due(step, kind, (after, event, around))
+    # Nobody waits without a limit and an owner (C3): the table says so, and so must what came of it.
+    assert ended or (due_at is not None and step.waits is not Waits.NOBODY), f"{step.next} is owed by nobody"
     after = replace(
         after,
         state=step.next,
         version=case.version + 1,
         waits=step.waits,
-        due_at=_due(step, kind, (after, event, around)),
+        due_at=due_at,
         closed_at=event.at if ended else None,
     )
     return Outcome(Fate.TAKEN, after, step, draft, verdict.code)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stories.owed import forgotten
 from tests.stories.world import Country
 
 
@@ -36,5 +37,7 @@ async def country(settled_country: Path, tmp_path: Path) -> AsyncIterator[Countr
     country = await Country.open(folder)
     try:
         yield country
+        # Whatever happened in a story: nobody waits without limit and owner at its end.
+        assert forgotten(country) == []
     finally:
         await country.close()

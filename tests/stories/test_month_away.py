@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stories import world
 from tests.stories.backlog import Backlog, NewWork
 from tests.stories.world import Country
 from tongban_registry.inbox import RECORDS_PER_UNIT_MAX
@@ -32,8 +33,9 @@ A, B = "32", "33"
 
 
 @pytest.fixture
-async def backlog(tmp_path: Path) -> AsyncIterator[Backlog]:
+async def backlog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backlog]:
     """A month of silence, and at its end some messages that are urgent."""
+    monkeypatch.setattr(world, "PATIENCE_S", PATIENCE_S)
     # Two thirds of the cases are about residents of one province, and not everybody may leave a family.
     country = await Country.open(tmp_path, provinces=3, people=200 + int(WAITING * 1.4))
     try:

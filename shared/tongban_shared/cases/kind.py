@@ -196,7 +196,7 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     """Refuse a table that could lose or double a person, or let anybody wait for ever.
 
     One hand-over only, by the origin, after the ledger took it; what the destination accepted it gives up only
-    on the origin's cancel; each state that is not terminal has a limit and a line for its passing.
+    on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
     """
     ends = frozenset(terminal)
     _check_hand_over(steps)
@@ -204,6 +204,10 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
         if (step.next in ends) != (step.limit is None):
             raise CaseTableError(
                 f"{step.next} after {step.message}: a limit belongs to open states, and only there"
+            )
+        if (step.next in ends) != (step.waits is Waits.NOBODY):
+            raise CaseTableError(
+                f"{step.next} after {step.message}: whose move is it? Nobody's, only at the end"
             )
         if step.writes == "drop" and step.message != "cancel":
             raise CaseTableError(f"{step.message} drops what was accepted; only the origin's cancel may")
