@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from tongban_shared.commitment import Claim, Keyed, Sum, Sums, Tally
-from tongban_shared.errors import WireError
+from tongban_shared.errors import TongbanError, WireError
 from tongban_shared.ledger_wire import Body, Digest, Head
 from tongban_shared.ports import Signer, Verifier
 
@@ -29,6 +29,19 @@ PREFIXES_MAX: Final = 60
 """Prefixes or digests in one question to a registry: they stand in a URL, and 60 make two kilobytes."""
 LEDGER_PREFIXES_MAX: Final = 256
 LEDGER_DIGESTS_MAX: Final = 1_000
+
+
+class StatementError(TongbanError):
+    """A statement that is not believed; `reason` is a stable code.
+
+    BAD_SIGNATURE, UNKNOWN_KEY, WRONG_PROVINCE, BAD_BODY; STALE: an answer to another run or question.
+    """
+
+    code = "STATEMENT_REFUSED"
+
+    def __init__(self, reason: str, province: str) -> None:
+        super().__init__(f"{reason}: statement of {province}")
+        self.reason = reason
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
@@ -210,22 +223,22 @@ def sign(signer: Signer, statement: Statement) -> Signed:
 def opened(verifier: Verifier, signed: Signed, province: str, question: Question) -> Statement:
     """The statement, if this province signed it in answer to this question.
 
-    Raises WireError: BAD_SIGNATURE, UNKNOWN_KEY, WRONG_SENDER, BAD_BODY, or STALE for an answer to another
-    challenge or another question.
+    Raises StatementError; STALE: it answers another challenge, or another question.
     """
     if signed.owner != province:
-        raise WireError("WRONG_SENDER", f"a statement of {signed.owner}")
+        raise StatementError("WRONG_PROVINCE", signed.owner)
     try:
         signature = base64.b64decode(signed.signature, validate=True)
-    except binascii.Error as error:
-        raise WireError("BAD_SIGNATURE", f"owner {province}") from error
-    verifier.verify(province, signed.key_id, LABEL + signed.statement.encode(), signature)
-    try:
+        verifier.verify(province, signed.key_id, LABEL + signed.statement.encode(), signature)
         statement = msgspec.json.decode(signed.statement, type=Statement)
+    except binascii.Error as error:
+        raise StatementError("BAD_SIGNATURE", province) from error
+    except WireError as error:
+        raise StatementError(error.reason, province) from error
     except msgspec.DecodeError as error:
-        raise WireError("BAD_BODY", f"a statement of {province}") from error
+        raise StatementError("BAD_BODY", province) from error
     prefixes = tuple(node.prefix for node in statement.nodes)
     answers = Question(statement.challenge, prefixes, statement.digests)
     if statement.province != province or answers != question:
-        raise WireError("STALE", f"{province} answers another question")
+        raise StatementError("STALE", province)
     return statement

@@ -16,8 +16,16 @@ from tests.stories.world import Country
 from tongban_registry.custody_statements import RUNS_MAX, Speaker, Statements
 from tongban_registry.storage.custody_sql import CustodyRows
 from tongban_shared.commitment import LEAF_MAX
-from tongban_shared.commitment_wire import PREFIXES_MAX, Counting, Question, Signed, Statement, opened
-from tongban_shared.errors import RefusedError, WireError
+from tongban_shared.commitment_wire import (
+    PREFIXES_MAX,
+    Counting,
+    Question,
+    Signed,
+    Statement,
+    StatementError,
+    opened,
+)
+from tongban_shared.errors import RefusedError
 from tongban_shared.keys import load_directory
 
 CUSTODY = "/v1/ops/custody"
@@ -57,7 +65,7 @@ async def test_a_statement_is_signed_by_its_province(country: Country) -> None:
         ({"statement": lambda text: text.replace('"count":1', '"count":2') + " "}, "BAD_SIGNATURE"),
         ({"signature": lambda text: text[:-4] + "AAA="}, "BAD_SIGNATURE"),
         ({"signature": lambda _: "?"}, "BAD_SIGNATURE"),
-        ({"owner": lambda _: B}, "WRONG_SENDER"),
+        ({"owner": lambda _: B}, "WRONG_PROVINCE"),
         ({"key_id": lambda _: f"{A}-9"}, "UNKNOWN_KEY"),
         ({"key_id": lambda _: f"{B}-1"}, "UNKNOWN_KEY"),
     ],
@@ -66,7 +74,7 @@ async def test_a_forged_statement_is_refused(country: Country, changes: Any, rea
     """Another text, another signature, another author or another key: nothing of it is believed."""
     said = await signed(country, prefix="")
     forged = msgspec.structs.replace(said, **{name: to(getattr(said, name)) for name, to in changes.items()})
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(StatementError, match=reason):
         believed(country, forged)
 
 
@@ -79,13 +87,13 @@ async def test_a_stale_statement_is_refused(country: Country) -> None:
         Question(CHALLENGE, ("",), ("0" * 32,)),
         Question(CHALLENGE),
     ):
-        with pytest.raises(WireError, match="STALE"):
+        with pytest.raises(StatementError, match="STALE"):
             believed(country, yesterday, question)
 
 
 async def test_one_province_cannot_speak_for_another(country: Country) -> None:
     """B's own statement, well signed, is no statement of A."""
-    with pytest.raises(WireError, match="WRONG_SENDER"):
+    with pytest.raises(StatementError, match="WRONG_PROVINCE"):
         believed(country, await signed(country, B, prefix=""))
 
 

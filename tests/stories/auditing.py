@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from tests.stories.world import Country
 from tongban_sandbox.reconcile.hearing import Country as Asked
@@ -13,7 +15,18 @@ from tongban_sandbox.reconcile.report import lines
 from tongban_sandbox.reconcile.run import Outcome, reconcile
 from tongban_sandbox.reconcile.voices import RegistryOverHttp, RegistryVoice
 from tongban_shared.commitment import Keyed, Tally
-from tongban_shared.commitment_wire import Line, LinesFound, Listed, Node, Now, SumsFound, node_of
+from tongban_shared.commitment_wire import (
+    Counting,
+    Line,
+    LinesFound,
+    Listed,
+    Node,
+    Now,
+    Question,
+    Signed,
+    SumsFound,
+    node_of,
+)
 from tongban_shared.errors import LedgerDownError
 from tongban_shared.ids import PersonKey, Province, custody_digest
 from tongban_shared.keys import load_directory, load_secrets
@@ -81,11 +94,12 @@ class AuditedCountry(Country):
         self.books = NamedLedger(self.keys)
         self.ledger = self.books
 
-    async def prove(self) -> Outcome:
-        """One run of the proof, with whoever answers."""
+    async def prove(self, instead: Mapping[Province, RegistryVoice] | None = None) -> Outcome:
+        """One run of the proof, with whoever answers. instead: who speaks for some provinces."""
         registries: dict[Province, RegistryVoice] = {
             Province(code): RegistryOverHttp(site.door) for code, site in self.sites.items() if site.door
         }
+        registries |= instead or {}
         secret = load_secrets(self.keys).custody
         asked = Asked(registries, self.books, load_directory(self.keys), secret)
         return await reconcile(asked, lambda _: None, try_again_s=0)
@@ -98,3 +112,30 @@ class AuditedCountry(Country):
 def said(outcome: Outcome) -> str:
     """The report as it is read."""
     return "\n".join(lines(outcome))
+
+
+class Parrot:
+    """Repeats what a province said to somebody else, well signed as it was."""
+
+    def __init__(self, voice: RegistryVoice) -> None:
+        self._voice = voice
+        self._heard: Signed | Counting | None = None
+
+    async def ask(self, question: Question) -> Signed | Counting:
+        """The first answer, whatever is asked."""
+        if self._heard is None:
+            self._heard = await self._voice.ask(question)
+        return self._heard
+
+
+class Forger:
+    """Changes one number in what a province signed."""
+
+    def __init__(self, voice: RegistryVoice) -> None:
+        self._voice = voice
+
+    async def ask(self, question: Question) -> Signed | Counting:
+        """Somebody more is counted."""
+        said = await self._voice.ask(question)
+        assert isinstance(said, Signed)
+        return msgspec.structs.replace(said, statement=said.statement.replace('"HELD":', '"HELD":1'))

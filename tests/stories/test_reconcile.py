@@ -10,13 +10,15 @@ from random import Random
 
 import pytest
 
-from tests.stories.auditing import AuditedCountry, said
+from tests.stories.auditing import AuditedCountry, Forger, Parrot, said
 from tests.stories.backups import backup, put_back
 from tests.stories.crowd import OPEN_CASES, Watch, arrived, depart, plan
 from tests.stories.mischief import dies, has_died
 from tests.stories.world import Country
 from tongban_sandbox.reconcile.judge import Verdict
 from tongban_sandbox.reconcile.run import Outcome
+from tongban_sandbox.reconcile.voices import RegistryOverHttp
+from tongban_shared.ids import Province
 
 A, B, C = "32", "33", "44"
 PEOPLE = 3 * 120
@@ -107,6 +109,20 @@ async def test_a_province_that_is_away_leaves_it_unproven(country: AuditedCountr
     assert (outcome.proven, outcome.faulty, found(outcome)) == (False, False, {})
     assert outcome.silent == {B: "NOT_ASKED"}
     assert "NOT PROVEN" in said(outcome)
+
+
+async def test_nobody_speaks_for_a_province(country: AuditedCountry) -> None:
+    """A statement of an earlier run, or one with another number in it, proves nothing, and says why."""
+    door = country.sites[A].door
+    assert door is not None
+    parrot = Parrot(RegistryOverHttp(door))
+    # In its first run it repeats what it was asked for just now; only its goodbye is out of place.
+    assert (await country.prove({Province(A): parrot})).proven
+    for voice, reason in ((parrot, "STALE"), (Forger(RegistryOverHttp(door)), "BAD_SIGNATURE")):
+        outcome = await country.prove({Province(A): voice})
+        assert (outcome.proven, outcome.faulty) == (False, False)
+        assert outcome.silent == {A: f"STATEMENT_{reason}"}
+        assert f"no statement from {A} (STATEMENT_{reason})" in said(outcome)
 
 
 async def test_a_registry_that_recovers_says_nothing(country: AuditedCountry) -> None:

@@ -26,9 +26,10 @@ from tongban_shared.commitment_wire import (
     Row,
     Signed,
     Statement,
+    StatementError,
     opened,
 )
-from tongban_shared.errors import UnavailableError, WireError
+from tongban_shared.errors import UnavailableError
 
 if TYPE_CHECKING:
     from tongban_shared.ids import Province
@@ -137,7 +138,7 @@ class Hearing:
             return await self._statement(province, question)
         except SilentError as error:
             self.silent[province] = error.reason
-        except WireError as error:
+        except StatementError as error:
             self.silent[province] = f"STATEMENT_{error.reason}"
         return None
 
