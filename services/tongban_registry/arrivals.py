@@ -17,7 +17,7 @@ from tongban_shared.cases.kind import Event
 from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
-from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue
+from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
 from tongban_shared.ports import Family, Position
 from tongban_shared.wire import Opened, Refused
 
@@ -171,9 +171,19 @@ def _unfold(unit: Unit, event: Event, wire_type: str) -> Event:
         if (of.type, of.sender, of.case_id) != (Certificate.name, event.sender, event.case_id):
             raise WireError("BAD_BODY")
         event = replace(event, body=enclosed.message.body, opened=enclosed)
+    if wire_type == Settled.name and event.body.certificate:
+        return _with_own_certificate(office, event)
     if wire_type in {Inquire.name, Certificate.name} and not _remembers(unit.case(event.case_id)):
         return replace(event, bound=_is_bound(office, event))
     return event
+
+
+def _with_own_certificate(office: Office, event: Event) -> Event:
+    """The destination gives an origin that was put back its own certificate; other proofs are left aside."""
+    enclosed = office.opener.of(event.sender or "").open_proof(event.body.certificate)
+    of = enclosed.message.envelope
+    ours = (of.type, of.sender, of.case_id) == (Certificate.name, office.province, event.case_id)
+    return replace(event, opened=enclosed) if ours else event
 
 
 def _remembers(case: Case | None) -> bool:

@@ -27,7 +27,7 @@ from tongban_shared.cases.migration_rules import Decision, Supplied
 from tongban_shared.clock import BEIJING
 from tongban_shared.errors import BadInputError, RefusedError
 from tongban_shared.ids import case_id as checked_case_id
-from tongban_shared.registration import CLAIMING, MOVED_ON, Registration
+from tongban_shared.registration import CLAIMING, MOVED_ON, NO_PROOF, Registration
 from tongban_shared.web.handlers import as_response
 from tongban_shared.web.problems import problem
 
@@ -153,7 +153,7 @@ def _registration(person: Person, hall: Hall) -> Response:
         "state": PUBLIC_STATE.get(person.state, "ASK_ORIGIN" if person.moved_to else "CANCELLED"),
         "transfer_pending": person.state is Registration.FROZEN,
         "as_of": hall.office.clock.now().astimezone(BEIJING).isoformat(timespec="milliseconds"),
-        "proof": person.proof or None,
+        "proof": None if person.proof in {"", NO_PROOF} else person.proof,
         "source": "registry",
     }
     headers = {} if here or not person.moved_to else {"X-Tongban-Moved-To": person.moved_to}

@@ -50,6 +50,7 @@ STORE_RETRY_S = 0.5
 FIRST_RETRY_US = 15_000_000
 READS_PERSONS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.persons)
 READS_MEMBERS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.members)
+READS_PROOFS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.proofs)
 READS_RECORDS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.records)
 
 log = structlog.get_logger()
@@ -242,7 +243,7 @@ class Hall:
             frozen_for = loaded.cases_of(asked)
             loaded.cases |= await tx.cases(frozen_for)
             loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - asked)
-        loaded.proofs = await tx.proofs(silent)
+        loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
         loaded.applications = await tx.applications(applying)
         loaded.replies = await tx.replies(command.key for command in commands if command.key)

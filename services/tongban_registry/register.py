@@ -1,7 +1,7 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield, named by the `writes` column of the case tables.
+restore · resume · yield · prove, named by the `writes` column of the case tables.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_rules import staying_members
-from tongban_shared.registration import Household, Person, Registration, Surroundings
+from tongban_shared.messages.migration import Certificate
+from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
 
 NO_RECORD = "{}"
 # Rows that claim nothing and bind nobody to another case's outcome.
@@ -123,15 +124,16 @@ def _new_head(members: Sequence[Person], around: Surroundings) -> Person:
 
 
 def yield_(case: Case, _event: Event, around: Surroundings) -> Writing:
-    """HELD or FROZEN → RELEASED, whatever case froze them: the ledger has them elsewhere already (G1)."""
-    writing = Writing()
-    for key in case.persons:
-        gone = {
-            "moved_to": case.destination,
-            "case_id": case.id,
-            "proof_digest": case.data.certificate_digest,
-        }
-        writing.persons.append(replace(around.people[key], state=Registration.RELEASED, **gone))
+    """HELD or FROZEN → RELEASED, whatever case froze them: the ledger has them elsewhere already (G1).
+
+    The certificate that names their next holder went with the database; the destination sends it back.
+    """
+    gone = {"moved_to": case.destination, "case_id": case.id, "proof_digest": case.data.certificate_digest}
+    left = [
+        replace(around.people[key], state=Registration.RELEASED, proof=NO_PROOF, **gone)
+        for key in case.persons
+    ]
+    writing = Writing(persons=left)
     _see_to_those_who_stay(writing, case, around)
     return writing
 
@@ -209,9 +211,25 @@ def _settled_record(record: dict[str, Any], case: Case, home: str) -> str:
     return msgspec.json.encode(settled, order="sorted").decode()
 
 
-def archive(case: Case, _event: Event, around: Surroundings) -> Writing:
+def archive(case: Case, event: Event, around: Surroundings) -> Writing:
     """RELEASED → CONFIRMED: the row closes at the instant at which the destination's opened (M5, M-8)."""
-    return _set(case, around, state=Registration.CONFIRMED, valid_to=case.data.effective_at, case_id=None)
+    writing = _set(case, around, state=Registration.CONFIRMED, valid_to=case.data.effective_at, case_id=None)
+    writing.persons = [_proven(person, event) for person in writing.persons]
+    return writing
+
+
+def prove(case: Case, event: Event, around: Surroundings) -> Writing:
+    """CONFIRMED stays so: an origin that was put back keeps its own certificate again (G1)."""
+    people = [around.people[key] for key in case.persons if key in around.people]
+    return Writing(persons=[_proven(p, event) for p in people if p.state is Registration.CONFIRMED])
+
+
+def _proven(person: Person, event: Event) -> Person:
+    """With the certificate that the destination sent back, if it is the very one that the ledger has."""
+    if event.opened is None or not event.body.certificate:
+        return person
+    digest = certificate_digest(cast("Certificate", event.opened.message.body))
+    return replace(person, proof=event.proof) if digest == person.proof_digest else person
 
 
 def _set(case: Case, around: Surroundings, **changes: Any) -> Writing:  # noqa: ANN401  # as dataclasses.replace
@@ -232,6 +250,7 @@ VERBS: Mapping[str, Verb] = {
     "release": release,
     "hold": hold,
     "archive": archive,
+    "prove": prove,
     "restore": restore,
     "resume": resume,
     "yield": yield_,

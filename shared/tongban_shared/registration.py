@@ -26,6 +26,8 @@ class Registration(StrEnum):
     CANCELLED_MILITARY = "CANCELLED_MILITARY"
 
 
+NO_PROOF = "-"
+"""In place of a certificate that went with a database that was put back (G1)."""
 CLAIMING = frozenset({Registration.HELD, Registration.FROZEN})
 CANCELLED = frozenset({Registration.CANCELLED_DEATH, Registration.CANCELLED_MILITARY})
 MOVED_ON = frozenset({Registration.RELEASED, Registration.CONFIRMED})

@@ -228,3 +228,19 @@ async def test_a_peer_tells_one_that_neither_fence_nor_ledger_can_tell(country: 
     assert country.sites[B].live.gate.put_back
     await country.wire.let_go("offer")
     await all_is_well(country, person, (A, 0))
+
+
+async def test_an_origin_that_was_put_back_gets_its_own_certificate_again(country: Country) -> None:
+    """What names the next holder went with the database: the holder sends it back, the origin checks it."""
+    person = country.person(A)
+    copy = backup(country, A)
+    await country.move(person, B)
+    before = (await country.lookup(person, A)).json()["proof"]
+    country.wire.hold("settled")
+    await put_back(country, A, copy)
+    await country.calm()
+    answer = (await country.lookup(person, A)).json()
+    assert (answer["province"], answer["epoch"], answer["proof"]) == (B, 1, None)
+    await country.wire.let_go("settled")
+    await all_is_well(country, person, (B, 1))
+    assert (await country.lookup(person, A)).json()["proof"] == before

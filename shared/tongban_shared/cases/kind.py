@@ -149,11 +149,12 @@ Steps = Mapping[tuple[Side, str, str, str], Step]
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Messages, by name, that need more than their case read: register rows, household members, resident forms."""
+    """Messages, by name, that need more than their case: register rows, household members, forms, certificates."""
 
     persons: frozenset[str]
     members: frozenset[str]
     records: frozenset[str]
+    proofs: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

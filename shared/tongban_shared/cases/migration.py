@@ -117,6 +117,7 @@ STEPS = (
     # G1 at the origin, put back: what the ledger has entered is yielded and issued again; a recall is answered
     Step(O, KEEPING,       "recovered",  OK,           "yield",   "reissue",       S.RELEASED,    AT_D,      REMIND, "G1"),
     Step(O, S.RELEASED,    "recall",     OK,           None,      "reissue",       S.RELEASED,    AT_D,      REMIND, "G1"),
+    Step(O, S.CONFIRMED,   "settled",    "proof",      "prove",   None,            S.CONFIRMED,   NOBODY,    None,   "G1"),
     Step(O, S.CONFIRMED,   "recall",     OK,           None,      "reissue",       S.CONFIRMED,   NOBODY,    None,   "G1"),
     # G1 at the destination, put back: recall, store, ask the ledger whether they are still here, then hold
     Step(D, UNBOUND,       "recovered",  OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
@@ -243,7 +244,9 @@ FROM_PERSONS = (
 MIGRATION = CaseKind(
     name="migration",
     data=MigrationData,
-    reads=Reads(persons=FROM_PERSONS, members=FROM_MEMBERS, records=FROM_RECORDS),
+    reads=Reads(
+        persons=FROM_PERSONS, members=FROM_MEMBERS, records=FROM_RECORDS, proofs=frozenset({"reissue"})
+    ),
     steps=index_steps(STEPS),
     opens={**memory.OPENS, **recovery.OPENS},
     judges={**rules.JUDGES, **recovery.JUDGES},

@@ -107,6 +107,11 @@ def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
     return Verdict()
 
 
+def judge_settled(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The word that ends the case; or, after it, the certificate that an origin that was put back has lost."""
+    return Verdict("proof" if case.state == S.CONFIRMED and event.body.certificate else OK)
+
+
 def judge_where(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The ledger's word: before the case goes on, who the origin is; after a recall, whether they are here."""
     if case.state != S.VERIFYING:
@@ -237,6 +242,7 @@ OPENS: Mapping[str, Opening] = {
 }
 JUDGES: Mapping[str, Judge] = {
     "located": judge_where,
+    "settled": judge_settled,
     "reissue": judge_reissue,
     "facts": judge_forgotten(rules.judge_facts),
     "offer": judge_forgotten(rules.judge_offer),

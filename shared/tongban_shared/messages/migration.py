@@ -151,6 +151,9 @@ class Settled(MigrationBody):
     certificate_no: DocumentNo
     persons: tuple[PersonEpoch, ...]
     effective_at: Moment
+    certificate: Sealed = Field(
+        default="", description="to an origin that was put back: its own certificate, as it was sent, base64"
+    )
 
 
 class Refusal(MigrationBody):
