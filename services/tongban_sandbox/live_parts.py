@@ -172,6 +172,7 @@ class Parts:
         """How one province's registry is started."""
         arguments = ["--province", str(deploy_folder() / "provinces" / f"{code}.toml")]
         arguments += ["--transport", f"kafka://{self.kafka.bootstrap}", "--ledger", ledger_url]
+        arguments += ["--fence", str(self.folder / "fences")]
         return "tongban_registry.main", arguments, {"TONGBAN_DATABASE": self.database(code)}
 
     async def _start_gateways(self, registries: Mapping[Province, str], ledger_url: str) -> tuple[str, ...]:

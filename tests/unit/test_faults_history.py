@@ -29,7 +29,7 @@ def kinds(answers: Sequence[Answer]) -> list[str]:
 
 def request(case_id: str, destination: str = SOUTH, ended: str | None = COMPLETED) -> Request:
     """One acknowledged application of person 1."""
-    return Request(case_id, [1], destination, 0.0, ended)
+    return Request(case_id, [1], NORTH, destination, 0.0, 0.0, ended)
 
 
 def test_a_move_seen_from_outside_is_no_fault() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tongban_sandbox.faults.client import NO_ANSWER
+from tongban_sandbox.faults.client import NO_ANSWER, kinds
 from tongban_sandbox.faults.field import Field, StrikeMissedError
 from tongban_sandbox.faults.table import Fault
 from tongban_sandbox.faults.verdict import Found
@@ -25,6 +25,7 @@ class Row:
     """
 
     fault: Fault
+    bound_s: float
     in_flight: list[int] = field(default_factory=list)
     took_s: list[float] = field(default_factory=list)
     unanswered: int = 0
@@ -37,22 +38,27 @@ class Row:
     @property
     def good(self) -> bool:
         """Nothing lost, doubled or wrong, and always well within the bound."""
-        in_time = all(took_s <= self.fault.bound_s for took_s in self.took_s)
+        in_time = all(took_s <= self.bound_s for took_s in self.took_s)
         return in_time and not self.notes and (self.found is None or self.found.good)
 
 
 @dataclass(slots=True)
 class Campaign:
-    """Runs faults. each: check after every fault, not only after the last."""
+    """Runs faults. each: check after every fault, not only after the last.
+
+    patience: by how much the bounds are longer than the table's.
+    """
 
     ground: Field
-    each: bool
+    say: Callable[[str], None]
+    each: bool = True
+    patience: float = 1.0
     rows: list[Row] = field(default_factory=list)
 
     async def run(self, faults: Sequence[tuple[Fault, int]]) -> None:
         """Strike; the last row holds the last check."""
         for fault, times in faults:
-            row = Row(fault)
+            row = Row(fault, fault.bound_s * self.patience)
             self.rows.append(row)
             await self._strike(row, times)
             if self.each or fault is faults[-1][0]:
@@ -77,11 +83,13 @@ class Campaign:
                 break
             except StrikeMissedError as error:
                 row.notes.append(f"could not be done: {error}")
+                self.ground.country.thaw()
                 break
             client.check()
         failures = client.failures[before:]
         row.unanswered = sum(one.status == NO_ANSWER for one in failures)
         row.turned_away = len(failures) - row.unanswered
+        row.told += [f"without a yes or no: {kinds(failures)}"] if failures else []
         row.notes += [f"{end.name} ended by itself, code {end.code}" for end in self.ground.unasked_ends()]
 
     async def _check(self, row: Row) -> None:
@@ -94,11 +102,11 @@ class Campaign:
     def _say(self, row: Row) -> None:
         took = ", ".join(f"{took_s:.1f}" for took_s in sorted(row.took_s)[-5:])
         drained = f"; all ended after {row.drained_s:.0f} s" if row.found else ""
-        self.ground.say(f"{row.fault.name}: well after {took} s{drained}{'' if row.good else '  FAILED'}")
+        self.say(f"{row.fault.name}: well after {took} s{drained}{'' if row.good else '  FAILED'}")
         for note in (*row.notes, *row.told):
-            self.ground.say(f"  {note}")
+            self.say(f"  {note}")
         if row.found is not None and not row.found.good:
             for fault in row.found.faults:
-                self.ground.say(f"  {fault}")
+                self.say(f"  {fault}")
             for wrong in row.found.wrong[:20]:
-                self.ground.say(f"  {wrong.kind}: {wrong.text}")
+                self.say(f"  {wrong.kind}: {wrong.text}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from random import Random
@@ -79,6 +79,12 @@ class Failed:
     provinces: frozenset[str]
 
 
+def kinds(failed: Iterable[Failed]) -> str:
+    """How many of what, in words."""
+    counted = Counter(f"{one.what} {one.status or 'no answer'}" for one in failed)
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counted.items()))
+
+
 @dataclass(slots=True)
 class Client:
     """All of them. watch: what is looked at closely just now.
@@ -104,6 +110,7 @@ class Client:
     ended: list[Request] = field(default_factory=list)
     _ways: list[Http1Upstream] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _failed_tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _pacing: list[asyncio.Task[None]] = field(default_factory=list)
     _random: Random = field(default_factory=lambda: Random(1))
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
@@ -141,7 +148,7 @@ class Client:
 
     def check(self) -> None:
         """Raise what a task of ours ended with: then its fault is this module's."""
-        for task in self._pacing:
+        for task in (*self._pacing, *self._failed_tasks):
             if task.done():
                 task.result()
 
@@ -152,8 +159,8 @@ class Client:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.result()
+        if not task.cancelled() and task.exception() is not None:
+            self._failed_tasks.append(task)
 
     # Questions for persons.
 

@@ -28,10 +28,7 @@ from tongban_shared.provinces import load_provinces
 from tongban_shared.tuning import loop_factory
 
 PROVINCES = 5
-SCALE = 40_000
 PACE = Pace(cases_per_s=8.0, lookups_per_s=40.0)
-# How long strikes last that last, in seconds, and how many cases are open when the broker is wiped.
-FULL, SHORT = (60.0, 1_000), (3.0, 60)
 TABLE_WIDTH = 140
 INTERRUPTED = 130
 
@@ -70,6 +67,24 @@ def how_often(fault: Fault, *, short: bool) -> int:
 
 def _wanted(fault: Fault, only: Sequence[str] | None, short: bool) -> bool:  # noqa: FBT001 (one caller)
     return fault.name in only if only else bool(fault.short if short else fault.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The full form of a run, or the short one that every test run has.
+
+    scale: one person for so many real ones; hold_s: how long strikes last that last; many_open: cases that
+    are open when the broker is wiped; patience: by how much the bounds are longer, on a machine that does
+    other things meanwhile.
+    """
+
+    scale: int
+    hold_s: float
+    many_open: int
+    patience: float
+
+
+FULL, SHORT = Form(12_000, 60.0, 1_000, 1.0), Form(40_000, 3.0, 60, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +129,19 @@ async def _campaign(
     this = asyncio.current_task()
     assert this is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-    plan = Plan(SCALE, options.seed)
+    form = SHORT if options.short else FULL
+    plan = Plan(form.scale, options.seed)
     provinces = sorted(load_provinces())[:PROVINCES]
     small_disk = any(fault.name == DISK_FULL for fault, _ in chosen)
-    async with StruckCountry(folder, provinces, plan, say, small_disk=small_disk) as country:
+    kept = options.keep is not None
+    async with StruckCountry(folder, provinces, plan, say, small_disk=small_disk, keep=kept) as country:
         client = Client(Crowd(provinces, plan), PACE)
         client.begin(country.gateway_urls)
         say(f"load: {PACE.cases_per_s:g} cases/s, {PACE.lookups_per_s:g} lookups/s")
         try:
-            ground = Field(country, client, say, *(SHORT if options.short else FULL), options.earlier)
-            await Campaign(ground, each=not options.short, rows=rows).run(chosen)
+            ground = Field(country, client, form.hold_s, form.many_open, options.earlier)
+            campaign = Campaign(ground, say, each=not options.short, patience=form.patience, rows=rows)
+            await campaign.run(chosen)
         finally:
             country.thaw()
             await client.close()

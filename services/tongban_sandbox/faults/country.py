@@ -34,13 +34,21 @@ class StruckCountry(Parts):
     """All parts. Use it as an async context manager. The last province is the one apart.
 
     small_disk: the register before it lies on a small disk of its own, where the system allows one; else
-    `no_small_disk` says why not, and it lies with the others.
+    `no_small_disk` says why not, and it lies with the others. keep: the databases stay behind.
     """
 
     def __init__(
-        self, folder: Path, provinces: Sequence[Province], plan: Plan, say: Say, *, small_disk: bool = False
+        self,
+        folder: Path,
+        provinces: Sequence[Province],
+        plan: Plan,
+        say: Say,
+        *,
+        small_disk: bool = False,
+        keep: bool = False,
     ) -> None:
         super().__init__(folder, provinces, plan, say)
+        self._keep = keep
         *_, self.cramped, self.apart = self.provinces
         self.postgres_cramped = CrampedPostgres(folder / "postgres-cramped") if small_disk else None
         self.no_small_disk = "" if small_disk else "it was not asked for"
@@ -71,6 +79,10 @@ class StruckCountry(Parts):
         """The custody ledger's program."""
         return self.programs[LEDGER]
 
+    def _forget(self, server: PostgresServer) -> None:
+        if not self._keep:
+            server.remove()
+
     def server_of(self, code: str) -> PostgresServer:
         if code == self.apart:
             return self.postgres_apart
@@ -88,8 +100,8 @@ class StruckCountry(Parts):
         return Look(registers, ledger, load_secrets(self.keys).custody)
 
     async def _start_servers(self) -> None:
-        self._stack.callback(self.postgres.remove)
-        self._stack.callback(self.postgres_apart.remove)
+        for server in (self.postgres, self.postgres_apart):
+            self._stack.callback(self._forget, server)
         self._stack.push_async_callback(self.postgres_apart.stop, "immediate")
         await self.postgres_apart.start()
         await self._start_cramped()
@@ -106,7 +118,7 @@ class StruckCountry(Parts):
         server = self.postgres_cramped
         if server is None:
             return
-        self._stack.callback(server.remove)
+        self._stack.callback(self._forget, server)
         self._stack.push_async_callback(server.release)
         self._stack.push_async_callback(server.stop, "immediate")
         try:
@@ -136,7 +148,7 @@ class StruckCountry(Parts):
     def _spawn(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Running:
         program = Program(self._launch(name, arguments, environment))
         self.programs[name] = program
-        self._stack.push_async_callback(program.stop)
+        self._stack.push_async_callback(program.stop, SIGKILL)
         return program
 
     def thaw(self, programs: Iterable[Program] = ()) -> None:

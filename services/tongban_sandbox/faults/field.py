@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -56,7 +56,6 @@ class Field:
 
     country: StruckCountry
     client: Client
-    say: Callable[[str], None]
     hold_s: float
     many_open: int
     earlier: str = "HEAD~1"

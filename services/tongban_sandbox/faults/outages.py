@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from tongban_gateway.http1 import Http1Upstream
-from tongban_sandbox.faults.client import ENDS, Reply, call
+from tongban_sandbox.faults.client import ENDS, Reply, call, kinds
 from tongban_sandbox.faults.field import Field, StrikeMissedError, Wound
 from tongban_sandbox.faults.report import quantile
 
@@ -37,7 +36,7 @@ async def broker_away(field: Field) -> Wound:
         await asyncio.sleep(field.hold_s)
         taken = [one for one in client.open.values() if one.acknowledged_s > begin_s]
         failed = _failed_since(client, begin_s, ("apply", "lookup"))
-        faults = [f"without an answer: {_kinds(failed)}"] if failed else []
+        faults = [f"without an answer: {kinds(failed)}"] if failed else []
         faults += await _dishonest(client, taken)
         answered = sum(one.begin_s > begin_s for one in client.history.answers)
         ended = sum(one.acknowledged_s > begin_s for one in client.ended)
@@ -98,7 +97,7 @@ async def province_away(field: Field) -> Wound:
         program.thaw()
         client.apart = frozenset()
     lost = [one for one in _failed_since(client, begin_s) if not one.provinces & away]
-    faults = [f"{len(lost)} requests of others got no answer: {_kinds(lost)}"] if lost else []
+    faults = [f"{len(lost)} requests of others got no answer: {kinds(lost)}"] if lost else []
     cases = sum(one.ended_s > begin_s for one in client.ended)
     p99 = [_p99(client, away, between) for between in ((before_s, begin_s), (begin_s, end_s))]
     told = [f"lookups elsewhere: p99 {p99[0]}, then {p99[1]}; {cases} cases of others ended meanwhile"]
@@ -194,8 +193,3 @@ async def _apply(door: Http1Upstream, client: Client, province: Province) -> Rep
 
 def _failed_since(client: Client, begin_s: float, kinds: Sequence[str] = ()) -> list[Failed]:
     return [one for one in client.failures if one.at_s > begin_s and (not kinds or one.what in kinds)]
-
-
-def _kinds(failed: Sequence[Failed]) -> str:
-    counted = Counter(f"{one.what} {one.status or 'no answer'}" for one in failed)
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(counted.items()))

@@ -33,7 +33,7 @@ def _cells(row: Row) -> Sequence[str]:
     found = row.found
     checked = ("", "", "") if found is None else (str(found.lost), str(found.doubled), str(len(found.wrong)))
     flight = f"{sum(row.in_flight) / max(1, len(row.in_flight)):.0f}"
-    bound = f"{row.fault.bound_s:.0f} s"
+    bound = f"{row.bound_s:.0f} s"
     took = (quantile(row.took_s, 50), quantile(row.took_s, 99), bound)
     words = "ok" if row.good else "FAILED"
     return (

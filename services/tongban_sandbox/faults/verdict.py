@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from tongban_sandbox.faults.client import Client
     from tongban_shared.keys import Secrets
 
+REFUSED = "SELECT reason, parcel FROM quarantine"
+OPEN = "SELECT side, state, waits, count(*) FROM cases WHERE closed_at IS NULL GROUP BY side, state, waits"
+STATES = "SELECT id, side, state FROM cases"
+TYPE, CASE = re.compile(rb'"type":"([\w.]+)"'), re.compile(rb'"case_id":"(\w+)"')
 ENDS = "SELECT id, CASE WHEN closed_at IS NULL THEN '' ELSE state END FROM cases WHERE side = 'DESTINATION'"
 
 
@@ -77,7 +84,31 @@ async def judge(look: Country, client: Client, secrets: Secrets) -> Found:
     wrong += wrong_answers(client.history.answers)
     wrong += [Wrong(GONE, f"{case_id} was unknown for a while") for case_id in client.gone]
     told = [f"{len(given_up)} applications went with the database that was put back"] if given_up else []
-    return Found(verdict.counted.lost, verdict.counted.doubled, wrong, list(verdict.faults), told)
+    faults = [*verdict.faults, *await _open(look), *await _refused(look)]
+    return Found(verdict.counted.lost, verdict.counted.doubled, wrong, faults, told)
+
+
+async def _open(look: Country) -> list[str]:
+    """Where the cases stand that have not ended."""
+    return [
+        f"{count} open at {code}: {side} {state}, waits for {waits}"
+        for code, reader in look.registers.items()
+        for side, state, waits, count in await reader.rows(OPEN)
+    ]
+
+
+async def _refused(look: Country) -> list[str]:
+    """What lies in quarantine, by reason, kind of message, and where its case stands now."""
+    counted: Counter[str] = Counter()
+    for code, reader in look.registers.items():
+        states = {case_id: f"{side} {state}" for case_id, side, state in await reader.rows(STATES)}
+        for reason, parcel in await reader.rows(REFUSED):
+            raw = base64.b64decode(parcel)
+            kind, case_id = (
+                found[1].decode() if (found := name.search(raw)) else "?" for name in (TYPE, CASE)
+            )
+            counted[f"{reason}: {kind} at {code}, whose case is {states.get(case_id, 'unknown')}"] += 1
+    return [f"{count} of {words}" for words, count in counted.most_common()]
 
 
 def _end_forgotten(client: Client, known: Mapping[str, str], homes: Mapping[int, Home]) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tongban_sandbox.together import end
+
 HOST = "127.0.0.1"
 CHUNK_SIZE_BYTES = 65_536
 
@@ -32,8 +34,8 @@ class Wire:
     target: int = 0
     delay_s: float = 0.0
     bytes_per_s: float = 0.0
-    refused: int = 0
     _links: set[_Link] = field(default_factory=set)
+    _carrying: set[asyncio.Task[object]] = field(default_factory=set)
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _cut: bool = False
     _server: asyncio.Server | None = None
@@ -48,7 +50,7 @@ class Wire:
         """Reset every connection and stop. Safe to repeat."""
         if self._server is not None:
             self._server.close()
-            self._reset()
+            await end(self._carrying)
             await self._server.wait_closed()
             self._server = None
 
@@ -86,15 +88,23 @@ class Wire:
             link.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._cut:
-            self.refused += 1
+        this = asyncio.current_task()
+        assert this is not None
+        self._carrying.add(this)
+        this.add_done_callback(self._carrying.discard)
+        try:
+            await self._join(reader, writer)
+        finally:
             writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection until either end closes it."""
+        if self._cut:
             return
         await self._flowing.wait()
         try:
             far_reader, far_writer = await asyncio.open_connection(HOST, self.target)
         except OSError:
-            writer.transport.abort()
             return
         link = _Link(writer, far_writer)
         self._links.add(link)
@@ -105,10 +115,9 @@ class Wire:
             if link.forgotten and not there.done():
                 await asyncio.wait((there,))  # the far end's farewell does not come through
         finally:
-            there.cancel()
-            back.cancel()
-            link.abort()
             self._links.discard(link)
+            link.abort()
+            await end([there, back])
 
     async def _pump(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the sender closes; what is lost on the way ends it too."""
