@@ -33,7 +33,9 @@ SIDES = {
     side: sorted({str(state) for s in STEPS if s.side is side for state in (*s.states(), s.next)})
     for side in Side
 }
-PERSON = Person(KEY, 0, Registration.HELD, 1, CHECK, date(1990, 1, 1), "h", head=True, proof_digest=DIGEST, record="{}")
+PERSON = Person(
+    KEY, 0, Registration.HELD, 1, CHECK, date(1990, 1, 1), "h", head=True, proof_digest=DIGEST, record="{}"
+)
 
 
 def around(person: Person | None = PERSON) -> Surroundings:
@@ -228,14 +230,17 @@ def test_a_message_of_an_unknown_case(name: str) -> None:
         assert outcome.draft is not None
         assert outcome.draft.body is not None
         ended = (outcome.case.side, str(outcome.case.state), outcome.draft.body.name)
-        assert ended == {
-            "withdrawal": (Side.ORIGIN, "WITHDRAWN", "migration.cancel"),
-            "permit": (Side.ORIGIN, "VOIDED", "migration.cancel"),
-            "acceptance": (Side.ORIGIN, "VOIDED", "migration.cancel"),
-            # A destination that was put back has lost the application: it takes nobody on, and says so.
-            "facts": (Side.DESTINATION, "WITHDRAWING", "migration.withdrawal"),
-            "offer": (Side.DESTINATION, "WITHDRAWING", "migration.withdrawal"),
-        }[name]
+        assert (
+            ended
+            == {
+                "withdrawal": (Side.ORIGIN, "WITHDRAWN", "migration.cancel"),
+                "permit": (Side.ORIGIN, "VOIDED", "migration.cancel"),
+                "acceptance": (Side.ORIGIN, "VOIDED", "migration.cancel"),
+                # A destination that was put back has lost the application: it takes nobody on, and says so.
+                "facts": (Side.DESTINATION, "WITHDRAWING", "migration.withdrawal"),
+                "offer": (Side.DESTINATION, "WITHDRAWING", "migration.withdrawal"),
+            }[name]
+        )
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -286,8 +291,8 @@ def test_nobody_is_frozen_who_may_not_move(person: Person | None, name: str) -> 
 def test_an_ended_case_never_changes_its_end(side: Side) -> None:
     """After an end every message is late, or answered without leaving the end.
 
-    Two exceptions: what the origin refused is not the case's end; the destination has it and may ask again. And
-    the end may have been put back with the database: the ledger knows what came after it (G1).
+    Two exceptions: what the origin refused is not the case's end; the destination has it and may ask again.
+    And the end may have been put back with the database: the ledger knows what came after it (G1).
     """
     for state in set(SIDES[side]) & {str(end) for end in TERMINAL}:
         for name in (*MESSAGES, *COMMANDS):
