@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
+from tongban_shared.messages.registration import Notice
 from tongban_shared.ports import Family, Position
 from tongban_shared.wire import Opened, Refused
 
@@ -91,6 +92,12 @@ class Batch:
         bodies = [message.body for message in messages if message.envelope.type in names]
         return {entry.person for body in bodies for entry in getattr(body, "persons", ())}
 
+    @property
+    def told(self) -> set[str]:
+        """Persons whom something has befallen."""
+        bodies = [taken.message.body for taken in self.taken if taken.message.envelope.type == Notice.name]
+        return {cast("Notice", body).person for body in bodies}
+
     def receipt(self, sender: str) -> Receipts:
         """What this unit acknowledges to `sender`."""
         return self.receipts.setdefault(sender, Receipts())
@@ -138,19 +145,23 @@ def _refuse(batch: Batch, refused: Refused) -> None:
 def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
     """A message as an event of this unit, sealed parts opened; None: a bad seal, it is in quarantine."""
     envelope = opened.message.envelope
-    if envelope.case_id is None:
+    body = opened.message.body
+    # What belongs to no case belongs to a person, and waits where it would wait for a case.
+    place = cast("Notice", body).person if envelope.type == Notice.name else envelope.case_id
+    if place is None:
         unit.quarantine("BAD_BODY", envelope.sender, envelope.id, opened.proof)
         return None
     kind, _, name = envelope.type.partition(".")
     event = Event(
         name=name,
-        case_id=CaseId(envelope.case_id),
+        case_id=CaseId(place),
         at=unit.now,
         stamp=unit.counters.next_stamp(),
-        body=opened.message.body,
+        body=body,
         message_id=envelope.id,
         sender=envelope.sender,
         opened=opened,
+        officer=envelope.officer if envelope.type == Notice.name else None,
     )
     try:
         event = _unfold(unit, event, envelope.type)

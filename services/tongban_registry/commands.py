@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
+from tongban_registry.notices import at_the_door
 from tongban_registry.peers import ask_again, issue_again, tell_started
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
@@ -20,7 +21,7 @@ from tongban_registry.views import case_view
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.decide import Fate
 from tongban_shared.ids import make_case_id
-from tongban_shared.registration import CLAIMING, Registration
+from tongban_shared.registration import CANCELLED, Registration
 
 OFFER_KEPT_STATE = "CONFIRMING"
 SERIALS = 10**8
@@ -28,6 +29,8 @@ ACCEPTED = 202
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
 COMMITTED = frozenset({"PREPARED", "COMPLETED"})
+# Nobody whom anything can befall here, or whom this register can point to.
+GONE = CANCELLED | {Registration.DROPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,26 +131,15 @@ def _on_limit(unit: Unit, command: Command) -> Reply:
 
 
 def _on_register(unit: Unit, command: Command) -> Reply:
-    """A hold set or lifted, or a death: the person's row, and the case that it pre-empts while frozen."""
-    person = unit.people.get(command.persons[0])
-    if person is None or person.state not in CLAIMING:
+    """A hold set or lifted, or a death: entered here, or passed on to whom this register points to."""
+    (key,) = command.persons
+    person = unit.people.get(key)
+    if person is None or person.state in GONE:
         return Reply(code="PERSON_UNKNOWN")
-    kind: str = command.body
-    case = unit.case(person.case_id or "")
-    if kind != "LIFT_HOLD" and case is not None and case.state == "RELEASING":
-        return Reply(code="IN_TRANSFER", case_id=case.id)
-    if kind != "LIFT_HOLD" and case is not None:
-        code = {"DEATH": "NOT_REGISTERED"}.get(kind, "HOLD")
-        unit.decide(unit.event("block", case.id, code, command.officer), case.kind)
-        person = unit.people[person.key]
-    if kind == "DEATH":
-        unit.put_person(replace(person, state=Registration.CANCELLED_DEATH, valid_to=unit.now))
-    else:
-        unit.put_person(replace(person, hold=kind == "HOLD"))
-    staged = unit.people[person.key]
-    entry = (staged.key, staged.epoch, staged.state.value, staged.case_id, kind.lower(), "", to_us(unit.now))
-    unit.changes.history.append(entry)
-    return Reply(OK, msgspec.json.encode({"state": staged.state.value, "hold": staged.hold}))
+    taken = at_the_door(unit, person, command.body, command.officer)
+    if taken is None:
+        return Reply(code="IN_TRANSFER", case_id=person.case_id)
+    return Reply(ACCEPTED if taken.passed_on else OK, msgspec.json.encode(taken.view))
 
 
 def _reply(unit: Unit, case: Case, status: int) -> Reply:

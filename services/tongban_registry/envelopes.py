@@ -87,7 +87,15 @@ class Outgoing(msgspec.Struct, frozen=True):
         return Outgoing(number, row.receiver, family, raw, sequence, row.case_id, envelope.type)
 
     @staticmethod
-    def to_peer(to: str, body: Body, at: datetime, place: tuple[Office, int, int]) -> Outgoing:
+    def to_peer(
+        to: str,
+        body: Body,
+        at: datetime,
+        place: tuple[Office, int, int],
+        *,
+        person: str | None = None,
+        officer: str | None = None,
+    ) -> Outgoing:
         """A message between registries that belongs to no case, kept like any other until its receipt."""
         office, incarnation, sequence = place
         envelope = Envelope(
@@ -97,8 +105,10 @@ class Outgoing(msgspec.Struct, frozen=True):
             sender=office.province,
             receiver=to,
             org=office.org,
+            officer=officer,
             purpose=AMONG_REGISTRIES,
             basis=body.basis,
+            person=person,
             seq=sequence,
             at=at,
         )

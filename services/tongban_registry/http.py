@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable
 from hashlib import sha256
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -26,7 +27,7 @@ from tongban_registry.views import case_view
 from tongban_shared.cases.migration_rules import Decision, Supplied
 from tongban_shared.clock import BEIJING
 from tongban_shared.errors import BadInputError, RefusedError
-from tongban_shared.ids import case_id as checked_case_id
+from tongban_shared.ids import PersonKey, case_id as checked_case_id
 from tongban_shared.registration import CLAIMING, MOVED_ON, NO_PROOF, Registration
 from tongban_shared.web.handlers import as_response
 from tongban_shared.web.problems import problem
@@ -134,11 +135,19 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
             raise RefusedError("PERSON_UNKNOWN")
         return _registration(person, hall)
 
-    @router.post("/v1/registrations/holds", summary="Set or lift a hold; enter a death")
+    @router.post(
+        "/v1/registrations/holds",
+        summary="Set or lift a hold; enter a death",
+        responses={202: {"description": "Passed on to the registry that holds the person"}},
+    )
     async def holds(given: HoldIn, request: Request, key: Key = None, officer: Officer = None) -> Response:
         command = door.registration(given)
         command.officer = officer or "officer"
-        return await _put(hall, command, (request, key))
+        answer = await _put(hall, command, (request, key))
+        unknown = answer.status_code == HTTPStatus.NOT_FOUND
+        if unknown and await gate.restoring(PersonKey(command.persons[0])):
+            raise RefusedError("RECOVERING")
+        return answer
 
     return router
 

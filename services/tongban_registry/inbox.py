@@ -228,21 +228,24 @@ class Hall:
         mine = {command.case_id for command in commands if command.case_id}
         seen = await tx.seen(batch.looked_up(self.office.province))
         loaded = Loaded(seen=seen, cases=await tx.cases(batch.case_ids | mine))
-        loaded.parked = await tx.parked(batch.case_ids | mine)
+        told = batch.told
+        near = loaded.persons_of(batch.case_ids | mine) | batch.persons_of(READS_PERSONS) | told
+        loaded.parked = await tx.parked(batch.case_ids | mine | near)
         held_up = {row.case_id for row in loaded.parked}
         asked = {person for command in commands if command.name == "register" for person in command.persons}
         lost = {person for command in commands if command.name == "recovered" for person in command.persons}
         moving = loaded.persons_of(batch.cases_of(READS_PERSONS) | mine | held_up)
-        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked | lost)
+        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked | lost | told)
         leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up) | lost
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
         silent = loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
         again = loaded.persons_of(batch.cases_of(READS_RECORDS) | held_up)
         loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | again | lost | silent))
-        if asked:
-            frozen_for = loaded.cases_of(asked)
+        if asked or told:
+            frozen_for = loaded.cases_of(asked | told)
             loaded.cases |= await tx.cases(frozen_for)
-            loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - asked)
+            loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - asked - told)
+        loaded.notices = await tx.notices(asked | told | (held_up & near))
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
         loaded.applications = await tx.applications(applying)
@@ -255,7 +258,7 @@ class Hall:
         try:
             reply = take_command(unit, command, loaded.replies)
             if before is not None and unit.case(before.id) is not before:
-                self._decide_all(unit, unit.parked_of(before.id))
+                self._decide_all(unit, unit.freed_by(before.id))
             return reply  # noqa: TRY300  # what follows a command belongs to its own try
         except Exception as error:  # noqa: BLE001  # this door: one failing command stops itself alone
             log.error("command failed", province=self.office.province, error_type=type(error).__name__)  # noqa: TRY400
@@ -291,7 +294,7 @@ class Hall:
         while waiting:
             current = waiting.popleft()
             if self._decide_one(unit, current) is Fate.TAKEN:
-                waiting.extend(unit.parked_of(current.event.case_id))
+                waiting.extend(unit.freed_by(current.event.case_id))
 
     def _decide_one(self, unit: Unit, arrival: Arrival) -> Fate:
         """One message; a failure is its own and nobody else's."""

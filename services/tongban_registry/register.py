@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, cast
 
 import msgspec
@@ -209,6 +209,13 @@ def _settled_record(record: dict[str, Any], case: Case, home: str) -> str:
         "moved_in": {"reason": case.data.migration_type, "from_province": case.origin},
     }
     return msgspec.json.encode(settled, order="sorted").decode()
+
+
+def befall(person: Person, kind: str, at: datetime) -> Person:
+    """HOLD, LIFT_HOLD or DEATH of a person who is held here; `at`: when it was entered."""
+    if kind == "DEATH":
+        return replace(person, state=Registration.CANCELLED_DEATH, valid_to=at)
+    return replace(person, hold=kind == "HOLD")
 
 
 def archive(case: Case, event: Event, around: Surroundings) -> Writing:

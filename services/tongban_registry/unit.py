@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.envelopes import Outgoing, Sealed
+from tongban_registry.notices import take_notice
 from tongban_registry.office import Counters, Office
 from tongban_registry.register import VERBS, Writing
 from tongban_registry.storage.rows import Changes, StoredReply, to_us
@@ -29,6 +30,8 @@ from tongban_shared.wire import Opened, cut
 
 PARKED_TRIES_MAX = 5
 PARKED_PER_CASE_MAX = 32
+# The kind of a message that belongs to a person and to no case.
+ABOUT_A_PERSON = "registration"
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Loaded:
     members: dict[str, list[Person]] = field(default_factory=dict)
     applications: dict[str, str] = field(default_factory=dict)
     proofs: dict[str, str] = field(default_factory=dict)
+    notices: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     parked: Sequence[Any] = ()
     replies: dict[str, StoredReply] = field(default_factory=dict)
 
@@ -146,8 +150,10 @@ class Unit:
     def decide_arrival(self, arrival: Arrival) -> Fate:
         """Decide one message and stage what follows from it."""
         event = arrival.event
-        outcome = self.decide(event, arrival.kind)
+        outcome = None if arrival.kind == ABOUT_A_PERSON else self.decide(event, arrival.kind)
         fate = outcome.fate if outcome else Fate.PARKED
+        if arrival.kind == ABOUT_A_PERSON:
+            fate = take_notice(self, arrival)
         self.fates[fate] = self.fates.get(fate, 0) + 1
         if fate is Fate.PARKED:
             self._park(arrival)
@@ -159,13 +165,19 @@ class Unit:
             )
         return fate
 
-    def parked_of(self, case_id: str) -> Sequence[Arrival]:
-        """The messages that waited for this case to move; they are to be decided now."""
-        return self._parked.pop(case_id, ())
+    def freed_by(self, case_id: str) -> Sequence[Arrival]:
+        """The messages that waited for this case, or for its persons; they are to be decided now."""
+        case = self.case(case_id)
+        places = (case_id, *(case.persons if case is not None else ()))
+        return [arrival for place in places for arrival in self._parked.pop(place, ())]
 
-    def _park(self, arrival: Arrival) -> None:
-        """Keep a message until its cause arrives; bounded per case and in tries (M-5)."""
-        tries = arrival.tries + 1
+    def _park(self, arrival: Arrival, *, failed: bool = False) -> None:
+        """Keep a message until its cause arrives; bounded per case and in tries (M-5).
+
+        What is about a person waits with the person, however often their case moves (E1).
+        """
+        patient = arrival.kind == ABOUT_A_PERSON and not failed
+        tries = max(arrival.tries, 1) if patient else arrival.tries + 1
         event = arrival.event
         waiting = self._parked.setdefault(event.case_id, [])
         if tries > PARKED_TRIES_MAX or len(waiting) >= PARKED_PER_CASE_MAX:
@@ -174,12 +186,13 @@ class Unit:
             self.quarantine("PARKED_TOO_LONG", event.sender, event.message_id, arrival.parcel)
             return
         waiting.append(replace(arrival, tries=tries))
-        self._newly_parked.add(event.message_id)
+        if tries != arrival.tries:
+            self._newly_parked.add(event.message_id)
 
     def poison(self, arrival: Arrival) -> None:
         """A message whose decision failed: tried again when its case moves, quarantined after that (M-5)."""
         self.fates["POISON"] = self.fates.get("POISON", 0) + 1
-        self._park(arrival)
+        self._park(arrival, failed=True)
 
     def finish_parked(self) -> None:
         """Write what still waits at the end of the unit."""
@@ -278,6 +291,14 @@ class Unit:
         for index, member in enumerate(members):
             if member.key == person.key:
                 members[index] = person
+
+    def last_notice(self, person: str, entered_by: str) -> tuple[int, int]:
+        """Incarnation and number of the last hold, or end of one, from that door that took effect here."""
+        return self._loaded.notices.get((person, entered_by), (0, 0))
+
+    def put_notice(self, person: str, entered_by: str, order: tuple[int, int]) -> None:
+        """One from that door takes effect."""
+        self._loaded.notices[person, entered_by] = self.changes.notices[person, entered_by] = order
 
     def event(self, name: str, case_id: str, body: object = None, officer: str | None = None) -> Event:
         """A command, a passed limit or a ledger's answer as an event of this unit."""

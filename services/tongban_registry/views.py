@@ -86,6 +86,18 @@ def waiting_for(case: Case) -> dict[str, Any] | None:
     }
 
 
+def holder_s_move(code: str, until: datetime | None) -> dict[str, Any]:
+    """Whose move it is when something was passed on to the province that holds the person."""
+    profile = provinces().get(Province(code))
+    return {
+        "province": code,
+        "owner": "holder",
+        "organisation": profile.county_bureau if profile is not None else None,
+        "action": "the registry that holds the person enters it",
+        "until": local(until),
+    }
+
+
 def _deadlines(case: Case, profile: ProvinceProfile) -> dict[str, Any]:
     """Promised and statutory, in working days of the handling province; the origin's mirror has no item."""
     if not case.item:

@@ -213,7 +213,8 @@ class StoredReply(msgspec.Struct, frozen=True):
 class Changes:
     """Everything one unit of work writes: rows in the order of each table's columns.
 
-    case_base and person_base: versions as read, for the guard; what is not in them is new.
+    case_base and person_base: versions as read, for the guard; what is not in them is new. notices: by person
+    and door, incarnation and number of the last that took effect.
     """
 
     inbox: list[tuple[object, ...]] = field(default_factory=list)
@@ -227,6 +228,7 @@ class Changes:
     records: dict[str, str] = field(default_factory=dict)
     proofs: dict[str, str] = field(default_factory=dict)
     history: list[tuple[object, ...]] = field(default_factory=list)
+    notices: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     households: dict[str, Household] = field(default_factory=dict)
     households_closed: list[tuple[object, ...]] = field(default_factory=list)
     outbox: list[tuple[object, ...]] = field(default_factory=list)

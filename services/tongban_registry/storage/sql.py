@@ -56,6 +56,7 @@ MEMBERS_BY_HOUSEHOLD = (
         or_(t.PERSON.c.state == "HELD", t.PERSON.c.state == "FROZEN"),
     )
 )
+NOTICES_BY_PERSON = select(t.NOTICE).where(t.NOTICE.c.person == KEYS.c.key)
 PARKED_BY_CASE = select(t.PARKED).where(t.PARKED.c.case_id == KEYS.c.key)
 REPLIES_BY_KEY = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == KEYS.c.key)
 APPLICATIONS = select(t.APPLICANT.c.person, t.APPLICANT.c.case_id).where(t.APPLICANT.c.person == KEYS.c.key)
@@ -74,6 +75,7 @@ PERSONS_AFTER = _rows_like(t.PERSON, plus={"base": BigInteger})
 RECORDS = _rows_like(t.RECORD)
 PROOFS = _rows_like(t.PROOF)
 HISTORY = _rows_like(t.HISTORY, without=("n",))
+NOTICES = _rows_like(t.NOTICE)
 HOUSEHOLDS = _rows_like(t.HOUSEHOLD)
 OUTBOX = _rows_like(t.OUTBOX)
 UNIT = _rows_like(t.UNIT)
@@ -131,6 +133,7 @@ UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
 
 PUT_RECORDS = upsert(t.RECORD, RECORDS, ("person",))
 PUT_NOTES = upsert(t.META, NOTES, ("key",))
+PUT_NOTICES = upsert(t.NOTICE, NOTICES, ("person", "entered_by"))
 PUT_PROOFS = upsert(t.PROOF, PROOFS, ("person",))
 NEW_HOUSEHOLDS = insert_new(t.HOUSEHOLD, HOUSEHOLDS, ("id",))
 _INSERTS = (
@@ -193,6 +196,11 @@ class UnitOfWork:
         """Messages waiting for their cause, of these cases."""
         return [ParkedRow(*row) for row in await self._by_key(PARKED_BY_CASE, case_ids)]
 
+    async def notices(self, persons: Iterable[str]) -> dict[tuple[str, str], tuple[int, int]]:
+        """The last notices that took effect, by person and door: incarnation and number."""
+        rows = await self._by_key(NOTICES_BY_PERSON, persons)
+        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
     async def replies(self, keys: Iterable[str]) -> dict[str, StoredReply]:
         """Stored replies by idempotency key."""
         rows = await self._by_key(REPLIES_BY_KEY, keys)
@@ -224,6 +232,9 @@ class UnitOfWork:
         )
         await self._all(PUT_RECORDS, RECORDS, sorted(changes.records.items()))
         await self._all(PUT_PROOFS, PROOFS, sorted(changes.proofs.items()))
+        await self._all(
+            PUT_NOTICES, NOTICES, [(*of, *order) for of, order in sorted(changes.notices.items())]
+        )
         await self._all(CLOSE_HOUSEHOLDS, KEYS, changes.households_closed)
 
     async def _write_cases(self, changes: Changes) -> None:

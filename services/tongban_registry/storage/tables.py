@@ -82,6 +82,16 @@ HISTORY = Table(
     Index("history_person", "person"),
 )
 
+# Of each person and door: the last hold, or end of one, that took effect, so that none overtakes it (E1).
+NOTICE = Table(
+    "notice",
+    METADATA,
+    _key("person"),
+    _key("entered_by"),
+    _big("incarnation"),
+    _big("number"),
+)
+
 CASES = Table(
     "cases",
     METADATA,

@@ -16,11 +16,11 @@ import msgspec
 from pydantic import BaseModel
 
 from tongban_shared.errors import WireError
-from tongban_shared.messages import common, migration
+from tongban_shared.messages import common, migration, registration
 from tongban_shared.messages.envelope import Body, Envelope
 from tongban_shared.messages.types import MESSAGE_ID
 
-CONTRACTS: tuple[type[Body], ...] = (*migration.BODIES, *common.BODIES)
+CONTRACTS: tuple[type[Body], ...] = (*migration.BODIES, *registration.BODIES, *common.BODIES)
 
 _twins: dict[type[BaseModel], type[msgspec.Struct]] = {}
 

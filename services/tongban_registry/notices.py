@@ -1,0 +1,132 @@
+"""What befalls a person: a hold, its end, a death. Entered where they are held, or passed on to there (E1).
+
+It comes in at this province's door or in a message of another one. Where the person is no more it follows the
+pointer; where they are about to be held, or the ledger is being asked about them, it waits with the person.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from tongban_registry.envelopes import Outgoing
+from tongban_registry.register import befall
+from tongban_registry.storage.rows import to_us
+from tongban_registry.views import holder_s_move
+from tongban_shared.decide import Fate
+from tongban_shared.messages.registration import Notice
+from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Registration
+
+if TYPE_CHECKING:
+    from tongban_registry.unit import Arrival, Unit
+    from tongban_shared.registration import Person
+
+# The code with which a notice ends a transfer that is not released yet (MX); the end of a hold ends none.
+BLOCKS = {"HOLD": "HOLD", "DEATH": "NOT_REGISTERED"}
+
+
+class Way(Enum):
+    """What is to be done with a notice here."""
+
+    ENTER = auto()
+    PASS_ON = auto()
+    WAIT = auto()
+    NOTHING = auto()
+
+
+class Taken(NamedTuple):
+    """What became of a notice at the door, for the one who brought it."""
+
+    passed_on: bool
+    view: dict[str, Any]
+
+
+def at_the_door(unit: Unit, person: Person, kind: str, officer: str | None) -> Taken | None:
+    """Enter a notice, or pass it on. None: not now, the ledger is being asked about the person."""
+    notice = Notice(
+        person=person.key,
+        kind=cast("Any", kind),
+        epoch=person.epoch,
+        entered_by=unit.office.province,
+        incarnation=unit.counters.incarnation,
+        number=unit.counters.next_stamp(),
+        entered_at=unit.now,
+    )
+    way = _way(unit, person, notice)
+    # Who is prepared here is still answered for by the origin; if it has let them go, it says so.
+    if way is Way.PASS_ON or person.state is Registration.PREPARED:
+        return Taken(passed_on=True, view=_pass_on(unit, person, notice, officer))
+    if way is Way.WAIT:
+        return None
+    staged = _enter(unit, person, notice, officer)
+    return Taken(passed_on=False, view={"state": staged.state.value, "hold": staged.hold})
+
+
+def take_notice(unit: Unit, arrival: Arrival) -> Fate:
+    """Take a notice from another province, new or one that has waited here."""
+    notice = cast("Notice", arrival.event.body)
+    person = unit.people.get(notice.person)
+    way = Way.WAIT if person is None else _way(unit, person, notice)
+    if person is None or way is Way.WAIT:
+        return Fate.PARKED
+    if way is Way.PASS_ON:
+        _pass_on(unit, person, notice, arrival.event.officer)
+        return Fate.TAKEN
+    if way is Way.NOTHING or _is_overtaken(unit, notice):
+        return Fate.LATE
+    _enter(unit, person, notice, arrival.event.officer)
+    return Fate.TAKEN
+
+
+def _way(unit: Unit, person: Person, notice: Notice) -> Way:
+    """By where the person is, as far as this register knows."""
+    if person.state in CANCELLED:
+        return Way.NOTHING
+    if person.state in CLAIMING:
+        case = unit.case(person.case_id or "")
+        asking = case is not None and case.state == "RELEASING"
+        return Way.WAIT if asking and notice.kind in BLOCKS else Way.ENTER
+    gone = person.state in MOVED_ON or person.state is Registration.DROPPED
+    # Only onwards: a pointer that leads no further than the sender knows is older than what it knows.
+    onwards = gone and person.moved_to is not None and person.epoch + 1 > notice.epoch
+    return Way.PASS_ON if onwards else Way.WAIT
+
+
+def _enter(unit: Unit, person: Person, notice: Notice, officer: str | None) -> Person:
+    """Write it; a transfer that is not released yet ends by it (MX)."""
+    case = unit.case(person.case_id or "")
+    if case is not None and notice.kind in BLOCKS:
+        unit.decide(unit.event("block", case.id, BLOCKS[notice.kind], officer), case.kind)
+        person = unit.people[person.key]
+    unit.put_person(befall(person, notice.kind, notice.entered_at))
+    if notice.kind != "DEATH":
+        unit.put_notice(person.key, notice.entered_by, (notice.incarnation, notice.number))
+    staged = unit.people[person.key]
+    _remember(unit, staged, notice.kind.lower())
+    return staged
+
+
+def _pass_on(unit: Unit, person: Person, notice: Notice, officer: str | None) -> dict[str, Any]:
+    """Send it to whom the pointer names; returns whose move it is."""
+    to = person.moved_to or ""
+    epoch = person.epoch - 1 if person.state is Registration.PREPARED else person.epoch + 1
+    fields = {name: getattr(notice, name) for name in Notice.model_fields}
+    place = (unit.office, unit.counters.incarnation, unit.counters.next_sequence(to))
+    body = Notice(**fields | {"epoch": epoch})
+    unit.outgoing.append(Outgoing.to_peer(to, body, unit.now, place, person=person.key, officer=officer))
+    _remember(unit, person, f"{notice.kind.lower()}_passed_on")
+    case = unit.case(person.case_id or "") if person.state is Registration.RELEASED else None
+    return {"state": "PASSED_ON", "waiting_for": holder_s_move(to, case.due_at if case else None)}
+
+
+def _is_overtaken(unit: Unit, notice: Notice) -> bool:
+    """Whether a later hold, or end of one, from the same door has taken effect; a death is never late."""
+    order = (notice.incarnation, notice.number)
+    return notice.kind != "DEATH" and order <= unit.last_notice(notice.person, notice.entered_by)
+
+
+def _remember(unit: Unit, person: Person, what: str) -> None:
+    """A line in the person's history."""
+    at = to_us(unit.now)
+    entry = (person.key, person.epoch, person.state.value, person.case_id, what, "", at)
+    unit.changes.history.append(entry)
