@@ -45,6 +45,8 @@ log = structlog.get_logger()
 PASSAGES_EACH = 5_000
 TOLD_PER_UNIT = 500
 LEDGER_RETRY_S = 1.0
+STAMPS_LOST_MAX = 1_000_000
+"""More numbers than a registry gives between two backups; of case numbers it has a hundred million a day."""
 
 
 class Gate:
@@ -91,6 +93,8 @@ class Gate:
         newest = max(counters.incarnation, fence.incarnation if fence else 0)
         await self._store.renumber(newest + 1, why)
         self._hall.counters = await self._hall.store.counters()
+        # Case and document numbers are made of it, and those of the lost units have been given to people.
+        self._hall.counters.stamp += STAMPS_LOST_MAX
         await self._fence.write(self._hall.counters.head)
         self.put_back = True
         self._hall.meters.put_backs.labels(why).inc()

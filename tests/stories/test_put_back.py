@@ -244,3 +244,27 @@ async def test_an_origin_that_was_put_back_gets_its_own_certificate_again(countr
     await country.wire.let_go("settled")
     await all_is_well(country, person, (B, 1))
     assert (await country.lookup(person, A)).json()["proof"] == before
+
+
+async def test_a_case_number_is_never_given_twice(country: Country) -> None:
+    """Applications that came after the backup have their numbers; who applies after it gets another one."""
+    copy = backup(country, B)
+    given = [await country.apply(country.person(A), B) for _ in range(5)]
+    await country.calm()
+    last = country.sites[B].live.hall.counters.stamp
+    await put_back(country, B, copy)
+    assert country.sites[B].live.hall.counters.stamp > last
+    given.append(await country.apply(country.person(A), B))
+    assert len(set(given)) == len(given)
+
+
+async def test_an_origin_that_forgot_the_question_needs_no_officer(country: Country) -> None:
+    """Question and permit come again together: the facts are told twice, and the permit is still good."""
+    person = country.person(A)
+    copy = backup(country, A)
+    case = await stopped_at(country, person, "permit")
+    await put_back(country, A, copy)
+    await country.wire.let_go("permit")
+    await all_is_well(country, person, (B, 1))
+    assert country.state(B, case) == "COMPLETED"
+    assert [letter.name for letter in country.wire.sent].count("permit") >= 1

@@ -90,6 +90,7 @@ STEPS = (
     Step(O, S.OPEN,        "permit",     "blocked",    None,      "refusal",       S.REFUSED,     NOBODY,    None,   "MR"),
     Step(O, S.OPEN,        "permit",     "lapsed",     None,      "cancel",        S.EXPIRED,     NOBODY,    None,   "M-1"),
     Step(O, S.OPEN,        LIMIT,        OK,           None,      "cancel",        S.EXPIRED,     NOBODY,    None,   "MX"),
+    Step(D, S.PERMITTED,   "facts",      "known",      None,      None,            S.PERMITTED,   AT_O,      PERMIT, "G1"),
     Step(D, S.PERMITTED,   "facts",      "clean",      None,      "permit",        S.PERMITTED,   AT_O,      PERMIT, "M2"),
     Step(D, S.PERMITTED,   "facts",      "review",     None,      None,            S.REVIEWING,   OFFICER,   h(120), "M2"),
     Step(D, S.PERMITTED,   "facts",      "refused",    None,      "withdrawal",    S.REFUSED,     NOBODY,    None,   "M2"),
