@@ -68,7 +68,8 @@ async def put_back_and_kill(field: Field) -> Wound:
 
 
 async def put_back_running(field: Field) -> Wound:
-    """The same under a program that runs on: a database that comes back with another past."""
+    """The same under a program that runs on, until it sees that its database has another past, and ends."""
+    field.country.registry(field.country.apart).expect_end()
     return await _put_back(field, None)
 
 

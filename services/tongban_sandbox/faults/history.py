@@ -71,14 +71,21 @@ def wrong_answers(answers: Iterable[Answer]) -> list[Wrong]:
     wrong: list[Wrong] = []
     by_person: dict[int, list[Answer]] = {}
     for answer in answers:
-        if answer.province is None:
-            wrong.append(Wrong(NOBODY, f"person {answer.person}: {_told(answer)}"))
-        else:
-            by_person.setdefault(answer.person, []).append(answer)
+        by_person.setdefault(answer.person, []).append(answer)
     for person, told in by_person.items():
-        wrong += (Wrong(TWO_PROVINCES, f"person {person}: {text}") for text in _two_provinces(told))
-        wrong += (Wrong(EPOCH_BACK, f"person {person}: {text}") for text in _epochs_back(told))
+        somewhere = [answer for answer in told if answer.province is not None]
+        wrong += (Wrong(NOBODY, f"person {person}: {text}") for text in _nowhere(told))
+        wrong += (Wrong(TWO_PROVINCES, f"person {person}: {text}") for text in _two_provinces(somewhere))
+        wrong += (Wrong(EPOCH_BACK, f"person {person}: {text}") for text in _epochs_back(somewhere))
     return wrong
+
+
+def _nowhere(told: Sequence[Answer]) -> Iterable[str]:
+    """With what was said just before and just after it."""
+    ordered = sorted(told, key=lambda answer: answer.begin_s)
+    for place, answer in enumerate(ordered):
+        if answer.province is None:
+            yield ", then ".join(_told(one) for one in ordered[max(0, place - 1) : place + 2])
 
 
 def _two_provinces(told: Sequence[Answer]) -> Iterable[str]:
