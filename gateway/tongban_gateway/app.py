@@ -13,7 +13,13 @@ from tongban_gateway.contract import Contract
 from tongban_gateway.exchange import to_caller, to_upstream
 from tongban_gateway.fanout import FanOut
 from tongban_gateway.forward import Forwarder, Patience, ProvinceAwayError
-from tongban_gateway.local import Knowledge, catalogue_routes, contract_routes, country_routes
+from tongban_gateway.local import (
+    Knowledge,
+    catalogue_routes,
+    contract_routes,
+    country_routes,
+    list_routes,
+)
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.people import People
 from tongban_gateway.routing import (
@@ -173,6 +179,7 @@ def _local_app(forwarder: Forwarder, health: Health, options: Options) -> FastAP
     app = new_app("通办 tongban gateway", VERSION, lifespan=lifespan, openapi_url=None)
     app.include_router(catalogue_routes(Knowledge(forwarder, options.catalogue, options.keys)))
     app.include_router(country_routes(FanOut(forwarder)))
+    app.include_router(list_routes(FanOut(forwarder)))
     add_health_routes(app, health)
     install(app, docs=True, guard=False)
     app.include_router(contract_routes(Contract(forwarder, app.openapi), options.asyncapi))

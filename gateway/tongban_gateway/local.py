@@ -120,23 +120,38 @@ def country_routes(fan_out: FanOut) -> APIRouter:
     async def custody(request: Request) -> Response:
         return JSONResponse(await fan_out.summary(b"/v1/ops/custody", *_question(request)))
 
-    @router.get("/v1/ops/cases", summary="Cases of all provinces, overdue first within a page")
-    async def cases(request: Request) -> Response:
-        return await _page(fan_out, b"/v1/ops/cases", request)
-
     @router.get("/v1/me/access-log", include_in_schema=False)
     async def access_log() -> Response:
         answer = as_response(problem("METHOD_NOT_ALLOWED", detail="POST it: no id number stands in a URL"))
         answer.headers["allow"] = "POST"
         return answer
 
+    @router.get("/v1/ops/cases/{case_id}/messages", summary="The signed hops of a case, from all its parties")
+    async def messages(case_id: str, request: Request) -> Response:
+        return JSONResponse(await case_messages(fan_out, ids.case_id(case_id), _headers(request)))
+
+    return router
+
+
+def list_routes(fan_out: FanOut) -> APIRouter:
+    """Lists by pages, gathered from all provinces."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/v1/ops/cases", summary="Cases of all provinces, overdue first within a page")
+    async def cases(request: Request) -> Response:
+        return await _page(fan_out, b"/v1/ops/cases", request)
+
     @router.get("/v1/ops/quarantine", summary="Messages that no province could take")
     async def quarantine(request: Request) -> Response:
         return await _page(fan_out, b"/v1/ops/quarantine", request)
 
-    @router.get("/v1/ops/cases/{case_id}/messages", summary="The signed hops of a case, from all its parties")
-    async def messages(case_id: str, request: Request) -> Response:
-        return JSONResponse(await case_messages(fan_out, ids.case_id(case_id), _headers(request)))
+    @router.get("/v1/ops/parked", summary="Messages that wait for their cause")
+    async def parked(request: Request) -> Response:
+        return await _page(fan_out, b"/v1/ops/parked", request)
+
+    @router.get("/v1/ops/acts", summary="What operators did with refused messages, and why")
+    async def acts(request: Request) -> Response:
+        return await _page(fan_out, b"/v1/ops/acts", request)
 
     return router
 

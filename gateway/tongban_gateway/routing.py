@@ -135,9 +135,9 @@ def _ops(method: str, rest: Sequence[str], query: bytes) -> Destination:
     match rest:
         case ["provinces", code, step] if _STEP.fullmatch(step):
             return ids.province(code)
-        case ["quarantine", number, "replay"]:
+        case ["quarantine", number] | ["quarantine", number, "replay" | "drop"]:
             return asked or _leading_province(number, "QUARANTINE_UNKNOWN")
-        case ["overview" | "cases" | "quarantine" | "custody"]:
+        case ["overview" | "cases" | "quarantine" | "parked" | "acts" | "custody"]:
             return asked
         case ["cases", case_id, "messages"]:
             ids.case_id(case_id)

@@ -173,10 +173,23 @@ def _on_started(unit: Unit, command: Command) -> Reply:
     return NO_REPLY
 
 
+def _on_parked(unit: Unit, command: Command) -> Reply:
+    """Messages of a case that waited in vain, by the clock shown to people: they are for people now (M-5)."""
+    for arrival in unit.parked_of(command.case_id or ""):
+        message_id = arrival.event.message_id
+        if message_id in command.body:
+            unit.changes.unparked.append((message_id,))
+            unit.quarantine("PARKED_TOO_LONG", arrival.event.sender, message_id, arrival.parcel)
+        else:
+            unit.remember_parked(arrival)
+    return NO_REPLY
+
+
 _HANDLERS = {
     "apply": _on_apply,
     "limit": _on_limit,
     "register": _on_register,
+    "parked": _on_parked,
     "recovered": _on_recovered,
     "resend": _on_resend,
     "reissue": _on_reissue,

@@ -22,6 +22,7 @@ from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign
 from tongban_registry.fence import NoFence
 from tongban_registry.outage import Outage
 from tongban_registry.peers import answer_started, hear_peers, send_again
+from tongban_registry.refused_before import RefusedBefore
 from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
 from tongban_shared.cases.kinds import KINDS
@@ -74,6 +75,7 @@ class Hall:
         self.meters = meters
         self.fence: Fence = NoFence()
         self.closing = Closing()
+        self.refused_before = RefusedBefore()
         self.after_commit: Callable[[Committed], Awaitable[None]] | None = None
         self._records: deque[Record] = deque()
         self._commands: deque[Command] = deque()
@@ -208,8 +210,7 @@ class Hall:
     ) -> tuple[Unit, list[tuple[Command, Reply]]]:
         loaded = await self._load(tx, batch, commands)
         unit = Unit(self.office, counters, loaded, self.office.clock.now())
-        for refused in batch.refused:
-            unit.quarantine(refused.reason, refused.sender, None, refused.parcel)
+        self._refuse(unit, batch)
         for arrival in read_parked(unit, loaded.parked):
             unit.remember_parked(arrival)
         for taken in batch.taken:
@@ -222,6 +223,15 @@ class Hall:
         unit.finish_parked()
         self._stage_batch(unit, batch)
         return unit, replies
+
+    def _refuse(self, unit: Unit, batch: Batch) -> None:
+        """What could not be opened goes to quarantine, once: without a receipt it is sent again for ever."""
+        fresh = {refused.parcel: refused for refused in batch.refused}
+        for parcel, refused in fresh.items():
+            if parcel in self.refused_before:
+                unit.fates["REFUSED_AGAIN"] = unit.fates.get("REFUSED_AGAIN", 0) + 1
+            else:
+                unit.quarantine(refused.reason, refused.sender, None, parcel)
 
     async def _load(self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command]) -> Loaded:
         """All reads of a unit: their number does not depend on the size of the batch."""
@@ -348,4 +358,5 @@ class Hall:
             self.meters.messages.labels(fate.lower()).inc(count)
         for row in unit.changes.quarantine:
             self.meters.quarantined.labels(row[0]).inc()
+            self.refused_before.add(str(row[3]))
             log.warning("message refused", reason=row[0], sender=row[1], province=self.office.province)

@@ -25,13 +25,11 @@ from tongban_shared.web.problems import FieldRefusedError
 if TYPE_CHECKING:
     from tongban_registry.custody_statements import Statements
     from tongban_registry.ops import Ops
-    from tongban_registry.replay import Replays
 
 LIMIT = 50
 CASE_BEGIN = re.compile(r"[1-8][0-9]{1,19}[0-9A-Z]?")
 ITEM = re.compile(r"[0-9]{4}")
 ID_NUMBER = re.compile(r"[0-9]{17}[0-9Xx]")
-ENTRY = re.compile(r"([1-8][0-9])-([0-9]{1,18})")
 
 
 class ActIn(Closed):
@@ -157,27 +155,6 @@ def number_sought(q: str) -> str:
     return q
 
 
-def quarantine_routes(ops: Ops, replays: Replays) -> APIRouter:
-    """What was refused: seen, and tried once more."""
-    router = APIRouter(tags=["operations"])
-
-    @router.get("/v1/ops/quarantine", summary="Refused messages, newest first; never their bytes")
-    async def quarantine(request: Request, cursor: Cursor = None, limit: Limit = LIMIT) -> Response:
-        page = await ops.reports.quarantine(place_in(cursor, int), limit=limit)
-        province = ops.desk.office.province
-        return listed(request, page, [_refused(row, province) for row in page.rows])
-
-    @router.post("/v1/ops/quarantine/{entry}/replay", summary="Put one before the hall again")
-    async def replay(entry: str, given: ActIn) -> Response:
-        found = ENTRY.fullmatch(entry)
-        if found is None or found[1] != ops.desk.office.province:
-            raise RefusedError("QUARANTINE_UNKNOWN")
-        result = await replays.replay(int(found[2]), given.actor, given.reason)
-        return _json({"id": entry, **result})
-
-    return router
-
-
 def case_row_view(row: Found) -> dict[str, Any]:
     """One case of the list."""
     return {
@@ -196,16 +173,6 @@ def case_row_view(row: Found) -> dict[str, Any]:
         "refusal": row.refusal,
         "closed_at": local(from_us_or_none(row.closed_at)),
         "claimed_by": row.officer,
-    }
-
-
-def _refused(row: Found, province: str) -> dict[str, Any]:
-    return {
-        "id": f"{province}-{row.n}",
-        "reason": row.reason,
-        "sender": row.sender,
-        "message_id": row.message_id,
-        "at": local(from_us(row.at)),
     }
 
 

@@ -25,13 +25,15 @@ from tongban_registry.me_http import me_routes
 from tongban_registry.monitor import Meters
 from tongban_registry.office import Office
 from tongban_registry.ops import Contacts, Ops
-from tongban_registry.ops_http import case_list_routes, overview_routes, quarantine_routes
+from tongban_registry.ops_http import case_list_routes, overview_routes
 from tongban_registry.outage import Outage
 from tongban_registry.outbox import Relay
 from tongban_registry.pause import Pause, PauseGate
+from tongban_registry.quarantine_http import quarantine_routes, waiting_routes
 from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
 from tongban_registry.storage.custody_sql import CustodyRows
+from tongban_registry.storage.refused import Refusals
 from tongban_registry.storage.reports import Reports
 from tongban_registry.storage.store import RegistryStore
 from tongban_registry.tasks_http import Desk, task_routes
@@ -260,7 +262,9 @@ class Registry:
         ops.ready = partial(first_reason, health)
         app.include_router(overview_routes(ops, self._statements()))
         app.include_router(case_list_routes(ops))
-        app.include_router(quarantine_routes(ops, Replays(self.hall, self.desk.reports)))
+        refusals, code = Refusals(self.store.engine), self.office.province
+        app.include_router(quarantine_routes(code, refusals, Replays(self.hall, refusals)))
+        app.include_router(waiting_routes(code, refusals))
 
     async def _recovery(self) -> str | None:
         return None if self.gate.open else "RECOVERING: not known yet whether this database is the newest"

@@ -139,8 +139,7 @@ class Silence:
 
     async def _let_go(self, lane: Lane, now: datetime) -> None:
         """So much at a time: if it falls silent again, little was sent in vain."""
-        left = await self._rows.left(lane, now)
-        if left.under_way < UNDER_WAY_MAX:
+        if await self._rows.under_way(lane, now) < UNDER_WAY_MAX:
             self.more = True
             let_go = await self._rows.let_go(lane, now, LET_GO_PER_ROUND, tries=TRIES_WHEN_LET_GO)
             if let_go < LET_GO_PER_ROUND:

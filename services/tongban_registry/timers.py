@@ -5,18 +5,24 @@ What people are to be called for is looked after by the same round, as time pass
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tongban_registry.commands import Command
+from tongban_registry.storage.refused import Refusals
 from tongban_registry.storage.reports import Reports
 from tongban_registry.watch import Watch
 from tongban_shared.errors import StoreDownError
 
 if TYPE_CHECKING:
     from tongban_registry.inbox import Hall
+    from tongban_registry.storage.reports import Pulse
 
 ROUND_S = 1.0
 DUE_PER_ROUND_MAX = 500
+# Longer than any permit is good for, and than a province may be away: then no cause will come by itself.
+PARKED_MAX = timedelta(days=60)
+PARKED_COUNT_MAX = 10_000
 
 
 async def run_timers(hall: Hall) -> None:
@@ -25,9 +31,32 @@ async def run_timers(hall: Hall) -> None:
     watch = Watch(office.province, office.clock, Reports(hall.store.engine), hall.meters)
     while True:
         await office.clock.sleep(ROUND_S)
-        await watch.look()
+        pulse = await watch.look()
+        if pulse is not None:
+            await give_up_parked(hall, pulse)
         if hall.waiting == 0:
             await pass_limits(hall)
+
+
+async def give_up_parked(hall: Hall, pulse: Pulse) -> int:
+    """What waits for its cause too long, or is too much, is for people. Returns how many messages that is."""
+    since = hall.office.clock.now() - PARKED_MAX
+    none_late = pulse.oldest_parked_at is None or pulse.oldest_parked_at > since
+    if none_late and pulse.parked <= PARKED_COUNT_MAX:
+        return 0
+    try:
+        waiting = await Refusals(hall.store.engine).waiting_too_long(
+            since, PARKED_COUNT_MAX, DUE_PER_ROUND_MAX
+        )
+    except StoreDownError:
+        hall.meters.store_failures.inc()
+        return 0
+    by_case: dict[str, set[str]] = {}
+    for message_id, case_id in waiting:
+        by_case.setdefault(case_id, set()).add(message_id)
+    for case_id, message_ids in by_case.items():
+        hall.post(Command("parked", body=message_ids, case_id=case_id))
+    return len(waiting)
 
 
 async def pass_limits(hall: Hall) -> int:

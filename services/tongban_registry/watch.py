@@ -54,22 +54,23 @@ class Watch:
         self._next: datetime | None = None
         self._ringing: dict[str, int] = {}
 
-    async def look(self) -> None:
-        """Read the figures if the last look is long enough ago."""
+    async def look(self) -> Pulse | None:
+        """Read the figures if the last look is long enough ago; None if not, or if the database is away."""
         now = self._clock.now()
         if self._next is not None and now < self._next:
-            return
+            return None
         loop = asyncio.get_running_loop()
         begun_s = loop.time()
         try:
             pulse = await self._reports.pulse(now)
         except StoreDownError:
             self._meters.store_failures.inc()
-            return
+            return None
         rest_s = max(LOOK_S, (loop.time() - begun_s) * REST_FACTOR)
         self._next = now + timedelta(seconds=rest_s)
         self._show(pulse, now)
         self._ring(alarms_of(pulse, now))
+        return pulse
 
     def _show(self, pulse: Pulse, now: datetime) -> None:
         m = self._meters

@@ -25,6 +25,7 @@ FAILED, WRONG_USE = 1, 2
 # Commands that other files bring: name, module, and the Typer application or function in it.
 PARTS = {
     "topics": ("tongban_sandbox.commands_topics", "topics_app"),
+    "quarantine": ("tongban_sandbox.commands_ops", "quarantine_app"),
     "docs": ("tongban_sandbox.commands_docs", "docs"),
     "bench": ("tongban_sandbox.bench.command", "bench"),
     "model": ("tongban_sandbox.model.command", "model"),
@@ -168,6 +169,12 @@ def keys_rotate(
 def topics(context: typer.Context) -> None:
     """Topics on Kafka: make them, or compare a live cluster with what is wanted."""
     _forward("topics", context.args)
+
+
+@app.command(context_settings=FORWARDED)
+def quarantine(context: typer.Context) -> None:
+    """Refused messages: list and show them, replay or drop one, see who did what."""
+    _forward("quarantine", context.args)
 
 
 @app.command(context_settings=FORWARDED)

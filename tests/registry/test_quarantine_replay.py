@@ -11,7 +11,7 @@ from tongban_shared.ids import CaseId, Province
 from tongban_shared.keys import KeyDirectory
 from tongban_shared.ports import Family
 
-QUARANTINE = "/v1/ops/quarantine"
+QUARANTINE, ACTS = "/v1/ops/quarantine", "/v1/ops/acts"
 WHY = {"actor": "operator-1", "reason": "the key list was behind"}
 
 
@@ -90,20 +90,73 @@ async def test_a_replay_moves_no_position(country: Country) -> None:
 
 
 async def test_a_replay_is_noted(country: Country) -> None:
-    """Who replayed what, and why, is kept."""
+    """Who replayed what, why, when and with which result is kept, and other operators can see it."""
     _, entry = await facts_under_an_unknown_key(country)
     await ok(country, B, f"{QUARANTINE}/{entry['id']}/replay", WHY)
-    ((note,),) = country.registers.rows(B, "SELECT value FROM meta WHERE key LIKE 'ops.replay.%'")
-    assert "operator-1" in note
-    assert "the key list was behind" in note
+    (act,) = (await ok(country, B, ACTS))["items"]
+    assert (act["act"], act["id"], act["result"]) == ("REPLAY", entry["id"], "TAKEN")
+    assert (act["actor"], act["reason"]) == ("operator-1", "the key list was behind")
+    assert (act["refused_for"], act["sender"], act["province"]) == ("UNKNOWN_KEY", A, B)
+    assert act["at"].endswith("+08:00")
 
 
-async def test_a_replay_has_an_actor_and_a_reason(country: Country) -> None:
+async def test_a_replay_in_vain_is_noted_too(country: Country) -> None:
+    """Each try stands there, the newest first."""
+    country.wire.dropping.add("receipt")
+    del directory_of(country, B)._sign[A, f"{A}-1"]
+    await country.apply(country.person(A), B)
+    for _ in range(2):
+        entry = await refused(country, B, "UNKNOWN_KEY")
+        await ok(country, B, f"{QUARANTINE}/{entry['id']}/replay", WHY)
+    acts = (await ok(country, B, ACTS))["items"]
+    assert [act["result"] for act in acts] == ["REFUSED", "REFUSED"]
+
+
+async def test_what_is_dropped_is_gone_for_good(country: Country) -> None:
+    """Out of quarantine, with who and why; the message has no effect, and its copies do not bring it back."""
+    await country.wire.inner.send(Province(B), Family.MIGRATION, b"nonsense", {})
+    entry = await refused(country, B, "BAD_FRAME")
+    result = await ok(country, B, f"{QUARANTINE}/{entry['id']}/drop", WHY)
+    assert (result["result"], result["reason"]) == ("DROPPED", "BAD_FRAME")
+    await country.wire.inner.send(Province(B), Family.MIGRATION, b"nonsense", {})
+    await country.calm()
+    assert (await ok(country, B, QUARANTINE))["items"] == []
+    (act,) = (await ok(country, B, ACTS))["items"]
+    assert (act["act"], act["actor"]) == ("DROP", "operator-1")
+
+
+async def test_copies_of_a_refused_message_are_kept_once(country: Country) -> None:
+    """Whoever gets no receipt sends again for ever: quarantine has one row of it all the same."""
+    _, entry = await facts_under_an_unknown_key(country)
+    del directory_of(country, B)._sign[A, f"{A}-1"]
+    for _ in range(5):
+        await country.resend()
+    assert country.registers.quarantine(B) == ["UNKNOWN_KEY"]
+    again = country.sites[B].live.hall.meters.messages.labels("refused_again")._value.get()
+    assert again >= 5
+    assert (await refused(country, B, "UNKNOWN_KEY"))["id"] == entry["id"]
+
+
+async def test_an_entry_shows_what_it_claims(country: Country) -> None:
+    """Unit, key, messages by type and case; neither a person nor a body."""
+    case_id, entry = await facts_under_an_unknown_key(country)
+    shown = await ok(country, B, f"{QUARANTINE}/{entry['id']}")
+    assert (shown["id"], shown["reason"], shown["key_id"]) == (entry["id"], "UNKNOWN_KEY", f"{A}-1")
+    assert [(m["type"], m["case_id"]) for m in shown["messages"]] == [("migration.facts", case_id)]
+    text = str(shown)
+    (person,) = (await country.case(B, case_id)).persons
+    for secret in (person, "body", "record_version"):
+        assert secret not in text
+
+
+@pytest.mark.parametrize("act", ["replay", "drop"])
+async def test_an_act_has_an_actor_and_a_reason(country: Country, act: str) -> None:
     """Without them nothing happens."""
     _, entry = await facts_under_an_unknown_key(country)
     before = counts(country)
-    answer = await country.ask(B, f"{QUARANTINE}/{entry['id']}/replay", {"actor": "operator-1"})
-    assert code_of(answer) == (422, "FIELD_INVALID")
+    for given in ({"actor": "operator-1"}, {"reason": "none"}, {"actor": "", "reason": ""}):
+        answer = await country.ask(B, f"{QUARANTINE}/{entry['id']}/{act}", given)
+        assert code_of(answer) == (422, "FIELD_INVALID")
     assert counts(country) == before
 
 
@@ -119,5 +172,9 @@ async def test_bytes_that_are_no_parcel_stay(country: Country) -> None:
 @pytest.mark.parametrize("entry", [f"{B}-999", f"{A}-1", "x", f"{B}-", f"{B}-1-1"])
 async def test_an_entry_that_is_not_there(country: Country, entry: str) -> None:
     """Nothing is replayed under a number that is not in this province's quarantine."""
-    answer = await country.ask(B, f"{QUARANTINE}/{entry}/replay", WHY)
-    assert code_of(answer) == (404, "QUARANTINE_UNKNOWN")
+    for answer in (
+        await country.ask(B, f"{QUARANTINE}/{entry}/replay", WHY),
+        await country.ask(B, f"{QUARANTINE}/{entry}/drop", WHY),
+        await country.ask(B, f"{QUARANTINE}/{entry}"),
+    ):
+        assert code_of(answer) == (404, "QUARANTINE_UNKNOWN")

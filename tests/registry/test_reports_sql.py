@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tongban_registry.health import MIGRATIONS
 from tongban_registry.storage import tables as t
+from tongban_registry.storage.refused import Refusals
 from tongban_registry.storage.report_sql import RELEASE_ALARM, Moment, Wanted
 from tongban_registry.storage.reports import Claim, Reports
 from tongban_registry.storage.rows import case_row, person_row, to_us
@@ -207,18 +208,40 @@ async def test_hops(reports: Reports) -> None:
     assert await reports.hops(CASES[3]) is None
 
 
+async def test_notes(reports: Reports) -> None:
+    """A note is kept until it is dropped."""
+    await reports.put_note("ops.pause", "note")
+    assert await reports.note("ops.pause") == "note"
+    await reports.put_note("ops.pause", None)
+    assert await reports.note("ops.pause") is None
+
+
 async def test_quarantine(reports: Reports) -> None:
     """Listed, fetched, settled with a note; and a message that was taken can be forgotten."""
-    (row,) = (await reports.quarantine(None, limit=5)).rows
-    full = await reports.quarantined(row.n)
+    refusals = Refusals(reports._engine)
+    (row,) = (await refusals.page(None, limit=5)).rows
+    full = await refusals.one(row.n)
     assert full is not None
-    assert await reports.refused_again(full) is None
-    await reports.forget_taken("32-44-1-1")
-    await reports.settle_quarantine(row.n, ("ops.replay.1", "note"))
-    assert (await reports.quarantine((row.n + 1,), limit=5)).rows == []
-    assert await reports.note("ops.replay.1") == "note"
-    await reports.put_note("ops.replay.1", None)
-    assert await reports.note("ops.replay.1") is None
+    assert await refusals.refused_again(full) is None
+    await refusals.forget_taken("32-44-1-1")
+    await refusals.settle(row.n, NOW, "first")
+    await refusals.settle(row.n, NOW + timedelta(seconds=1), "second")
+    assert (await refusals.page((row.n + 1,), limit=5)).rows == []
+    first = await refusals.acts(None, limit=1)
+    rest = await refusals.acts(first.last, limit=5)
+    assert [note.value for note in (*first.rows, *rest.rows)] == ["second", "first"]
+
+
+async def test_parked(reports: Reports) -> None:
+    """By the time at which they came first; too old, or too many of them."""
+    refusals = Refusals(reports._engine)
+    (row,) = (await refusals.parked(None, limit=5)).rows
+    assert (row.message_id, row.case_id, row.tries, row.since) == ("32-44-1-2", CASES[2], 1, to_us(NOW))
+    assert (await refusals.parked((row.since, row.message_id), limit=5)).rows == []
+    earlier = NOW - timedelta(seconds=1)
+    assert await refusals.waiting_too_long(earlier, 1, 5) == []
+    assert await refusals.waiting_too_long(NOW, 1, 5) == [("32-44-1-2", CASES[2])]
+    assert await refusals.waiting_too_long(earlier, 0, 5) == [("32-44-1-2", CASES[2])]
 
 
 async def test_accesses(reports: Reports) -> None:

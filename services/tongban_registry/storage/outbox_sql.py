@@ -50,10 +50,9 @@ class Lane(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What has no receipt in a lane: kept back, under way, and the unit that the oldest message is of."""
+    """What has no receipt in a lane: how much is kept back, and the unit that the oldest message is of."""
 
     kept: int
-    under_way: int
     unit: int
 
 
@@ -83,10 +82,16 @@ class LaneRows:
     async def left(self, lane: Lane, now: datetime) -> Left:
         """What has no receipt in a lane."""
         far = case((t.OUTBOX.c.next_try_at > to_us(now + FAR), 1), else_=0)
-        query = select(func.count(), func.sum(far), func.min(t.OUTBOX.c.unit)).where(_in(lane))
+        query = select(func.sum(far), func.min(t.OUTBOX.c.unit)).where(_in(lane))
         async with read(self._engine) as tx:
-            count, kept, unit = (await tx.execute(query)).one()
-        return Left(int(kept or 0), count - int(kept or 0), unit or 0)
+            kept, unit = (await tx.execute(query)).one()
+        return Left(int(kept or 0), unit or 0)
+
+    async def under_way(self, lane: Lane, now: datetime) -> int:
+        """How many of a lane are not kept back and have no receipt."""
+        query = select(func.count()).where(_in(lane), t.OUTBOX.c.next_try_at <= to_us(now + FAR))
+        async with read(self._engine) as tx:
+            return int((await tx.execute(query)).scalar_one())
 
     async def probe(self, lane: Lane) -> tuple[str, Waiting] | None:
         """The row that was tried least, with its unit's header; None when all have receipts."""

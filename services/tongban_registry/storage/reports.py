@@ -1,4 +1,4 @@
-"""What people ask of one province's database beside its work: tasks, figures, hops, quarantine, access.
+"""What people ask of one province's database beside its work: tasks, figures, hops, access.
 
 Reads see one snapshot. The few writes here are small transactions of their own and touch no case, no person.
 """
@@ -214,43 +214,6 @@ class Reports:
             if not known:
                 return None
             return Hops((await tx.execute(sent)).all(), (await tx.execute(taken)).all(), known)
-
-    # --- quarantine -----------------------------------------------------------------------------------------
-
-    async def quarantine(self, after: Place | None, *, limit: int) -> Page:
-        """What was refused, newest first, without the bytes; place: row number."""
-        q = t.QUARANTINE.c
-        query = select(q.n, q.reason, q.sender, q.message_id, q.at).order_by(q.n.desc())
-        return await self._page(
-            query if after is None else query.where(q.n < after[0]), limit, lambda row: (row.n,)
-        )
-
-    async def quarantined(self, number: int) -> Found | None:
-        """One refused parcel, with its bytes."""
-        async with read(self._engine) as tx:
-            return (await tx.execute(select(t.QUARANTINE).where(t.QUARANTINE.c.n == number))).one_or_none()
-
-    async def forget_taken(self, message_id: str) -> None:
-        """Let a quarantined message be decided as if it came for the first time: it had no effect so far."""
-        async with write(self._engine) as tx:
-            await tx.execute(delete(t.INBOX).where(t.INBOX.c.message_id == message_id))
-
-    async def refused_again(self, parcel: Found) -> str | None:
-        """Why a replayed parcel was refused after its replay; None when it was not."""
-        q = t.QUARANTINE.c
-        same = q.parcel == parcel.parcel
-        if parcel.message_id is not None:
-            same = or_(same, q.message_id == parcel.message_id)
-        query = select(q.reason).where(q.n > parcel.n, same).order_by(q.n.desc()).limit(1)
-        async with read(self._engine) as tx:
-            reason: str | None = (await tx.execute(query)).scalar()
-        return reason
-
-    async def settle_quarantine(self, number: int, note: tuple[str, str]) -> None:
-        """Drop a replayed parcel and note who replayed it and why, both or none."""
-        async with write(self._engine) as tx:
-            await tx.execute(delete(t.QUARANTINE).where(t.QUARANTINE.c.n == number))
-            await tx.execute(PUT_NOTE, NOTES.bind([note]))
 
     # --- notes and access -----------------------------------------------------------------------------------
 
