@@ -268,3 +268,23 @@ async def test_an_origin_that_forgot_the_question_needs_no_officer(country: Coun
     await all_is_well(country, person, (B, 1))
     assert country.state(B, case) == "COMPLETED"
     assert [letter.name for letter in country.wire.sent].count("permit") >= 1
+
+
+async def test_a_promise_made_to_one_that_was_put_back_is_given_back(country: Country) -> None:
+    """B had offered the way back, and was put back to before it held: A's promise does not wait for ever."""
+    person = country.person(A)
+    await stopped_at(country, person, "certificate")
+    copy = backup(country, B)
+    await country.wire.let_go("certificate")
+    await country.wait(lambda: country.registers.claims(person.key) == [B], "held at B")
+    await country.calm()
+    country.wire.hold("acceptance")
+    case = await country.apply(person, A)
+    await country.until(A, case, "PREPARED")
+    country.wire.hold("reissue")
+    await put_back(country, B, copy)
+    await country.calm()
+    await country.wire.let_go("acceptance")
+    await country.calm()
+    await country.wire.let_go("reissue")
+    await all_is_well(country, person, (B, 1))

@@ -154,6 +154,7 @@ STEPS = (
     Step(O, NEW,           "withdrawal", "forgotten",  None,      "cancel",        S.WITHDRAWN,   NOBODY,    None,   "MX"),
     Step(O, NEW,           "permit",     "forgotten",  None,      "cancel",        S.VOIDED,      NOBODY,    None,   "MX"),
     Step(O, NEW,           "acceptance", "forgotten",  None,      "cancel",        S.VOIDED,      NOBODY,    None,   "MX"),
+    Step(O, S.REFUSED,     "acceptance", "forgotten",  None,      "cancel",        S.VOIDED,      NOBODY,    None,   "MX"),
     Step(D, S.WITHDRAWING, "cancel",     OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MX"),
     Step(D, S.WITHDRAWING, "cancel",     "refused",    None,      None,            S.REFUSED,     NOBODY,    None,   "MX"),
     Step(D, S.WITHDRAWING, "cancel",     "lapsed",     None,      None,            S.EXPIRED,     NOBODY,    None,   "MX"),

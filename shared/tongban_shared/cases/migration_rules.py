@@ -235,6 +235,9 @@ def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict
     """The acceptance must commit to the very bundle and the next epochs."""
     if case.state == "NEW":
         return Verdict("forgotten", "CASE_UNKNOWN")
+    if case.state == S.REFUSED and not case.data.digest:
+        # Refused since a database was put back to before the offer: the promise made on it is given back.
+        return Verdict("forgotten", "CASE_UNKNOWN")
     if not case.data.digest:
         return Verdict("early")  # put back to before the permit, which comes again too
     wanted = {state.person: state.epoch + 1 for state in case.data.agreed}
