@@ -175,7 +175,7 @@ def _on_started(unit: Unit, command: Command) -> Reply:
 
 def _on_parked(unit: Unit, command: Command) -> Reply:
     """Messages of a case that waited in vain, by the clock shown to people: they are for people now (M-5)."""
-    for arrival in unit.parked_of(command.case_id or ""):
+    for arrival in unit.freed_by(command.case_id or ""):
         message_id = arrival.event.message_id
         if message_id in command.body:
             unit.changes.unparked.append((message_id,))

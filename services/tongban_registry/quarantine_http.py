@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from tongban_registry.ops_http import LIMIT, ActIn
+from tongban_registry.ops_http import CASE_BEGIN, LIMIT, ActIn
 from tongban_registry.paging import JSON, Cursor, Limit, listed, place_in
 from tongban_registry.storage.rows import from_us
 from tongban_registry.views import local
@@ -86,9 +86,10 @@ def _refused(row: Found, province: str) -> dict[str, Any]:
 
 
 def _parked(row: Found) -> dict[str, Any]:
+    """What is about a person and no case waits under the person's key, which is not shown."""
     return {
         "message_id": row.message_id,
-        "case_id": row.case_id,
+        "case_id": row.case_id if CASE_BEGIN.fullmatch(row.case_id) else None,
         "sender": row.message_id.partition("-")[0],
         "tries": row.tries,
         "since": local(from_us(row.since)),
