@@ -200,6 +200,33 @@ async def test_an_application_lost_with_the_backup_has_an_end(country: Country) 
     await country.move(person, B)
 
 
+@pytest.mark.parametrize(("name", "state"), [("cancel", "VOIDED"), ("refusal", "REFUSED")])
+async def test_the_end_of_an_application_lost_with_the_backup(
+    country: Country, name: str, state: str
+) -> None:
+    """B has forgotten the application, and all that comes is A's word that it ended: so it did, here too."""
+    person = country.person(A)
+    copy = backup(country, B)
+    case = await stopped_at(country, person, "permit")
+    country.wire.hold(name)
+    if name == "cancel":
+        country.wire.held.clear()
+        await country.act(B, case, "withdrawal")
+    else:
+        await country.hold(person, "HOLD")
+        await country.wire.let_go("permit")
+    await country.wait(lambda: any(letter.name == name for letter in country.wire.held), name)
+    last = country.wire.taken(name, case)
+    country.wire.wipe()
+    await put_back(country, B, copy)
+    await country.wire.deliver(last)
+    await country.until(B, case, state)
+    country.wire.holding.clear()
+    await all_is_well(country, person, (A, 0))
+    assert (await country.case(B, case)).refusal == "APPLICATION_LOST"
+    assert country.registers.count("parked") == 0
+
+
 async def test_a_forgotten_acceptance_still_binds(country: Country) -> None:
     """B accepted, was put back, and the certificate with its acceptance comes: it recalls and holds."""
     person = country.person(A)

@@ -226,6 +226,11 @@ def test_a_message_of_an_unknown_case(name: str) -> None:
     if name == "precheck":
         assert outcome is not None
         assert outcome.case.state == "OPEN"
+    elif name in {"cancel", "refusal"}:
+        # A destination that was put back has lost the application, and the origin's last word: it takes that.
+        assert outcome is not None
+        assert (outcome.draft, outcome.code) == (None, "APPLICATION_LOST")
+        assert outcome.case.state in TERMINAL
     elif outcome is not None:
         assert outcome.draft is not None
         assert outcome.draft.body is not None

@@ -134,6 +134,8 @@ STEPS = (
     Step(D, S.COMPLETED,   "reissue",    OK,           None,      "settled",       S.COMPLETED,   NOBODY,    None,   "G1"),
     Step(D, NEW,           "facts",      "forgotten",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
     Step(D, NEW,           "offer",      "forgotten",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
+    Step(D, NEW,           "cancel",     "forgotten",  None,      None,            S.VOIDED,      NOBODY,    None,   "G1"),
+    Step(D, NEW,           "refusal",    "forgotten",  None,      None,            S.REFUSED,     NOBODY,    None,   "G1"),
     # MR, MW, MX: the ways back, all before the release
     Step(D, ASKING,        "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),
     Step(D, S.CORRECTION,  "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),

@@ -69,7 +69,7 @@ def open_bound(event: Event, around: Surroundings) -> Case:
 
 
 def open_forgotten(event: Event, around: Surroundings) -> Case:
-    """At the destination: facts or an offer of a case that was forgotten; it begins only to end."""
+    """At the destination: the origin's word on a case that was forgotten; it begins only to end."""
     return _case(event, Side.DESTINATION, (event.sender or "", around.province))
 
 
@@ -239,6 +239,8 @@ OPENS: Mapping[str, Opening] = {
     "inquire": open_bound,
     "facts": open_forgotten,
     "offer": open_forgotten,
+    "cancel": open_forgotten,
+    "refusal": open_forgotten,
 }
 JUDGES: Mapping[str, Judge] = {
     "located": judge_where,
@@ -246,6 +248,8 @@ JUDGES: Mapping[str, Judge] = {
     "reissue": judge_reissue,
     "facts": judge_forgotten(rules.judge_facts),
     "offer": judge_forgotten(rules.judge_offer),
+    "cancel": judge_forgotten(rules.judge_cancel),
+    "refusal": judge_forgotten(rules.judge_refusal),
 }
 AMENDS: Mapping[str, Amend] = {
     "recovered": after_recovered,
