@@ -45,8 +45,8 @@ stories: $(DEV) ## one file for each kind of case, read like a story
 	$(BIN)/pytest tests/stories $(PYTEST_ARGS)
 model: $(RUN) ## every order of messages and faults, searched through the product's own steps
 	$(BIN)/tongban model
-simulate: $(DEV) ## hostile wire, virtual clock; SEED=n replays one run
-	TONGBAN_SEED=$(SEED) $(BIN)/pytest tests/simulation $(PYTEST_ARGS)
+simulate: $(RUN) ## real services, virtual time, all that can fail; N cases, SEED=n plays the same again
+	$(BIN)/tongban simulate $(if $(SEED),--seed $(SEED)) $(if $(N),--cases $(N))
 faults: $(DEV) ## real processes killed, frozen, cut and filled under load; FAULTS="--only NAME" narrows it
 	$(BIN)/tongban faults $(FAULTS)
 bench: $(DEV) ## cases per second and latencies, measured on this machine

@@ -29,6 +29,7 @@ PARTS = {
     "docs": ("tongban_sandbox.commands_docs", "docs"),
     "bench": ("tongban_sandbox.bench.command", "bench"),
     "model": ("tongban_sandbox.model.command", "model"),
+    "simulate": ("tongban_sandbox.simulation.command", "simulate"),
     "reconcile": ("tongban_sandbox.reconcile.command", "reconcile"),
     "faults": ("tongban_sandbox.faults.command", "faults"),
 }
@@ -205,6 +206,12 @@ def model(context: typer.Context) -> None:
 def faults(context: typer.Context) -> None:
     """Kill, freeze, cut and fill real processes under load, and look for anybody who noticed."""
     _forward("faults", context.args)
+
+
+@app.command(context_settings=FORWARDED)
+def simulate(context: typer.Context) -> None:
+    """Play the whole on a seeded loop with virtual time, while everything fails that can."""
+    _forward("simulate", context.args)
 
 
 def _forward(name: str, arguments: list[str]) -> None:

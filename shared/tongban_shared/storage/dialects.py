@@ -17,6 +17,8 @@ from tongban_shared.storage.failures import PRIMARY_CODE, redact
 from tongban_shared.storage.rowset import UNBASE64
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiosqlite
     from sqlalchemy import URL, AdaptedConnection, Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,6 +43,10 @@ BUSY_TIMEOUT_MS: Final = 800  # less than ACQUIRE_TIMEOUT_S, so that SQLite answ
 STATEMENT_TIMEOUT_MS: Final = 4_500
 COMMAND_TIMEOUT_S: Final = 5.0
 PATIENT_MS: Final = 60_000  # for migrations: rows may be rewritten, and a second process waits for the first
+
+sqlite_connector: Callable[..., aiosqlite.Connection] | None = None
+"""Makes the connections to SQLite of engines made from now on. None: aiosqlite's own, each with a thread; the
+simulator, whose loop is all there is, puts its own here."""
 
 
 def create_engine(url: str, *, patient: bool = False) -> AsyncEngine:
@@ -70,14 +76,16 @@ def _sqlite(url: URL, busy_timeout_ms: int) -> AsyncEngine:
             "a SQLite database in memory is lost with its connection; name a file: sqlite:///FILE"
         )
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    # sqlite3 would start transactions of its own, late and deferred.
+    how: dict[str, Any] = {"isolation_level": None}
+    if sqlite_connector is not None:
+        how["async_creator_fn"] = sqlite_connector
     engine = create_async_engine(
         url,
         **POOL,
         # Whoever returns a connection has ended its transaction; a second rollback is a switch of threads.
         pool_reset_on_return=None,
-        connect_args={
-            "isolation_level": None
-        },  # sqlite3 would start transactions of its own, late and deferred
+        connect_args=how,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

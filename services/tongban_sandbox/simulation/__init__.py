@@ -1,0 +1,1 @@
+"""The simulator: real services on one seeded loop, where time jumps and whatever can fail does."""

@@ -1,0 +1,107 @@
+"""What must be true at the end: everything has ended, everybody has a home, and nothing promised is gone.
+
+What was acknowledged between a backup and the moment at which it was put back may be gone with the database:
+no protocol can keep what stood nowhere else. Custody is not excused: whatever the ledger has entered is kept,
+nobody stays frozen, and every case that is still known ends.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from tongban_sandbox.simulation.watch import ENDED, BrokenPromiseError
+
+if TYPE_CHECKING:
+    from tongban_sandbox.simulation.callers import Acknowledged
+    from tongban_sandbox.simulation.country import Country
+    from tongban_shared.ids import Province
+
+UNSENT = "SELECT message_id FROM outbox WHERE next_try_at IS NOT NULL"
+UNDONE = frozenset({"WITHDRAWN", "REFUSED", "EXPIRED", "VOIDED"})
+REPEATED_MAX = 20
+
+
+class Verdict:
+    """Looks at registers, ledger and what callers were told."""
+
+    def __init__(self, country: Country, acknowledged: Acknowledged) -> None:
+        self._country = country
+        self._acknowledged = acknowledged
+
+    def over(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        watch = self._country.watch
+        return not watch.open_cases() and not watch.in_transfer() and not self._unsent()
+
+    def _unsent(self) -> list[tuple[str, str]]:
+        return [
+            (site.code, str(row[0])) for site in self._country.sites.values() for row in site.read(UNSENT)
+        ]
+
+    async def final(self) -> None:
+        """All of it."""
+        self._liveness()
+        self._homes()
+        self._kept_word()
+        await self._repeats()
+        for unheard in self._country.loop.unheard:
+            self._break(f"an error that nobody heard: {unheard.get('message')} {unheard.get('exception')!r}")
+
+    def _liveness(self) -> None:
+        watch = self._country.watch
+        for province, number, state in watch.open_cases()[:1]:
+            self._break(f"a case is still open: {state} at {province}", number)
+        for key in watch.in_transfer()[:1]:
+            self._break("somebody is still in transfer", key)
+        for province, message in self._unsent()[:1]:
+            self._break(f"a message was never receipted: {message} at {province}", message)
+
+    def _homes(self) -> None:
+        """The watch has seen every commit, or it would not agree with the files now."""
+        watch = self._country.watch
+        seen = {
+            code: {k: rows[code] for k, rows in watch.people.items() if code in rows} for code in watch.cases
+        }
+        for site in self._country.sites.values():
+            site.load()
+        for code, people in seen.items():
+            for key, row in people.items():
+                if watch.people[key].get(code) != row:
+                    self._break(f"the watch missed a commit of {code}", key)
+        for key in self._country.residents:
+            watch.look(key)
+            fault = watch.at_rest(key)
+            if fault is not None:
+                self._break(fault, key)
+
+    def _kept_word(self) -> None:
+        """Each request that was acknowledged had its effect, and is known."""
+        watch, word = self._country.watch, self._acknowledged
+        for number, accepted in word.cases.items():
+            if number not in watch.cases[accepted.province]:
+                self._gone("an acknowledged application is gone", number, accepted.at_s, accepted.province)
+        for number, at_s in word.withdrawn.items():
+            province = word.cases[number].province
+            case = watch.cases[province].get(number)
+            if case is None or case.state not in UNDONE:
+                self._gone("a withdrawn case was completed", number, at_s, province)
+        for key, at_s in (*word.deaths.items(), *word.holds.items()):
+            row = watch.people[key][watch.ledger[key].holder]
+            if not (row.state in ENDED or (key in word.holds and row.hold)):
+                self._gone("an acknowledged death or hold is gone", key, at_s)
+
+    def _gone(self, what: str, about: str, at_s: float, province: Province | None = None) -> None:
+        if not self._country.excused(at_s, province):
+            self._break(what, about)
+
+    async def _repeats(self) -> None:
+        """An application repeated under its key is the same case, for ever."""
+        for number, accepted in list(self._acknowledged.cases.items())[-REPEATED_MAX:]:
+            reply = await self._country.call("POST", "/v1/cases", accepted.body, accepted.key)
+            if reply.status != HTTPStatus.ACCEPTED or reply.body["case_id"] != number:
+                what = f"an application repeated under its key got {reply.status} {reply.code}"
+                self._gone(what, number, accepted.at_s, accepted.province)
+
+    def _break(self, what: str, *about: str) -> None:
+        self._country.break_off(BrokenPromiseError(what, *about))
