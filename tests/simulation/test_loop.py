@@ -11,7 +11,7 @@ import pytest
 
 from tongban_sandbox.simulation.loop import ProcessDiedError, SimLoop, StalledError
 
-HOURS_S = 7 * 3_600.0
+HOURS_S = 5 * 3_600.0
 
 
 def _run(loop: SimLoop, work: Coroutine[Any, Any, None]) -> None:
