@@ -159,4 +159,6 @@ class Gate:
 
     async def restoring(self, key: PersonKey) -> bool:
         """Whether the ledger has this person here, and the record is still being fetched."""
+        if self._hall.counters.incarnation == 1:
+            return False  # never put back: nothing was ever fetched again
         return self._ledger.digest_of(key) in await self._store.restoring()

@@ -124,10 +124,12 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
     async def lookup(given: LookupIn, officer: Officer = None) -> Response:
         key, check = door.key_of(given)
         access = (officer or "agency", given.purpose, given.case_id)
+        # Asked first: whose record comes back between the two is found by the second.
+        restoring = await gate.restoring(key)
         person = await hall.store.lookup(key, access, hall.office.clock.now())
         if person is not None and person.name_check != check:
             raise RefusedError("PERSON_UNKNOWN")
-        if (person is None or person.state not in CLAIMING) and await gate.restoring(key):
+        if restoring and (person is None or person.state not in CLAIMING):
             # By the ledger they are here, and their record is on its way back (G1): neither "unknown" then
             # nor where they lived before.
             raise RefusedError("RECOVERING")
@@ -143,9 +145,9 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
     async def holds(given: HoldIn, request: Request, key: Key = None, officer: Officer = None) -> Response:
         command = door.registration(given)
         command.officer = officer or "officer"
+        restoring = await gate.restoring(PersonKey(command.persons[0]))
         answer = await _put(hall, command, (request, key))
-        unknown = answer.status_code == HTTPStatus.NOT_FOUND
-        if unknown and await gate.restoring(PersonKey(command.persons[0])):
+        if restoring and answer.status_code == HTTPStatus.NOT_FOUND:
             raise RefusedError("RECOVERING")
         return answer
 

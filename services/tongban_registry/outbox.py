@@ -16,6 +16,7 @@ from tongban_registry.envelopes import Parcel, header_of, leaf_of, parcels_of
 from tongban_registry.silence import TRIES_BEFORE_SILENCE, Silence
 from tongban_registry.storage.outbox_sql import KEPT_BACK, LaneRows
 from tongban_shared.errors import StoreDownError, TransportDownError
+from tongban_shared.fault_points import fault_point
 from tongban_shared.ids import Province
 from tongban_shared.ports import Family
 
@@ -57,6 +58,7 @@ class Relay:
             await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
 
     async def _send(self, parcel: Parcel) -> None:
+        fault_point("relay.sending")
         try:
             await self._transport.send(Province(parcel.to), parcel.family, parcel.data, parcel.headers)
         except TransportDownError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -315,3 +316,40 @@ async def test_a_promise_made_to_one_that_was_put_back_is_given_back(country: Co
     await country.calm()
     await country.wire.let_go("reissue")
     await all_is_well(country, person, (B, 1))
+
+
+async def test_who_has_moved_on_since_brings_no_wrong_certificate(country: Country) -> None:
+    """A asks again for what B settled; the certificate that B has by now is another one, and stays there."""
+    person = country.person(A)
+    copy = backup(country, A)
+    await country.move(person, B)
+    await country.move(person, C)
+    await put_back(country, A, copy)
+    await all_is_well(country, person, (C, 2))
+    assert country.registers.count("quarantine") == 0
+
+
+async def test_whose_record_comes_back_during_a_lookup_is_found(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record arrives between two questions to the database: RECOVERING or the answer, never unknown."""
+    person = country.person(A)
+    copy = backup(country, B)
+    await country.move(person, B)
+    country.wire.hold("reissue")
+    await put_back(country, B, copy)
+    await country.calm()
+    live = country.sites[B].live
+    look = live.store.lookup
+
+    async def late(*asked: Any) -> Any:  # noqa: ANN401 (passed on)
+        found = await look(*asked)
+        await country.wire.let_go("reissue")
+        await country.wait(lambda: country.registers.claims(person.key) == [B], "held again")
+        return found
+
+    monkeypatch.setattr(live.store, "lookup", late)
+    answer = await country.lookup(person, B)
+    assert (answer.status_code, answer.json()["code"]) == (503, "RECOVERING")
+    monkeypatch.undo()
+    assert (await country.lookup(person, B)).status_code == 200

@@ -14,7 +14,7 @@ from tongban_shared.cases.migration_rules import minors_left_alone, person_facts
 from tongban_shared.ids import DocumentKind, Province, make_document_no
 from tongban_shared.messages import migration as m
 from tongban_shared.messages.codec import encode_contract
-from tongban_shared.registration import NO_PROOF, Surroundings
+from tongban_shared.registration import CLAIMING, NO_PROOF, Surroundings
 
 SERIALS = 10**8
 
@@ -116,7 +116,7 @@ def compose_certificate(case: Case, _event: Event, _around: Surroundings) -> tup
 def compose_settled(case: Case, event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """M5. An origin that issues again what is settled here was put back: it gets its own certificate (G1)."""
     persons = tuple(m.PersonEpoch(person=s.person, epoch=s.epoch + 1) for s in case.data.agreed)
-    kept = around.proofs.get(case.persons[0], "") if event.name == "reissue" and case.persons else ""
+    kept = _its_certificate(case, around) if event.name == "reissue" and case.persons else ""
     body = m.Settled(
         certificate_no=case.data.certificate_no,
         persons=persons,
@@ -124,6 +124,15 @@ def compose_settled(case: Case, event: Event, around: Surroundings) -> tuple[Cas
         certificate="" if kept == NO_PROOF else kept,
     )
     return case, Draft(_other(case), body)
+
+
+def _its_certificate(case: Case, around: Surroundings) -> str:
+    """What made this province holder by this case; who has moved on since is here with a later one."""
+    first = case.data.agreed[0]
+    row = around.people.get(first.person)
+    if row is None or row.state not in CLAIMING or row.epoch != first.epoch + 1:
+        return ""
+    return around.proofs.get(first.person, "")
 
 
 def compose_refusal(case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
