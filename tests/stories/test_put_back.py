@@ -353,3 +353,15 @@ async def test_whose_record_comes_back_during_a_lookup_is_found(
     assert (answer.status_code, answer.json()["code"]) == (503, "RECOVERING")
     monkeypatch.undo()
     assert (await country.lookup(person, B)).status_code == 200
+
+
+async def test_one_who_was_here_only_between_backup_and_put_back(country: Country) -> None:
+    """B promised, held and gave back to A since: its recall of the first move is answered, and ends it."""
+    person = country.person(A)
+    await stopped_at(country, person, "certificate")
+    copy = backup(country, B)
+    await country.wire.let_go("certificate")
+    await country.wait(lambda: country.registers.claims(person.key) == [B], "held at B")
+    await country.move(person, A)
+    await put_back(country, B, copy)
+    await all_is_well(country, person, (A, 2))

@@ -29,7 +29,12 @@ from tongban_shared.cases.kind import (
     Side,
     Verdict,
 )
-from tongban_shared.cases.migration_compose import bundle_entry, certificate_digest, document_no
+from tongban_shared.cases.migration_compose import (
+    bundle_entry,
+    certificate_digest,
+    certificate_of,
+    document_no,
+)
 from tongban_shared.cases.migration_data import MigrationData, PersonRef, PersonState, S
 from tongban_shared.cases.migration_memory import household_no, remember
 from tongban_shared.messages import migration as m
@@ -217,7 +222,8 @@ def compose_reissue(case: Case, event: Event, around: Surroundings) -> tuple[Cas
     persons = tuple(
         m.PersonReleased(person=s.person, epoch=s.epoch, previous=s.previous) for s in case.data.agreed
     )
-    kept = case.data.certificate_digest or around.people[case.persons[0]].proof_digest
+    # Not the row's: they may have come back since, by another one.
+    kept = case.data.certificate_digest or certificate_digest(certificate_of(case))
     body = m.Reissue(
         certificate_no=case.data.certificate_no,
         certificate_digest=kept,
