@@ -1,26 +1,22 @@
-"""The program tongban-ledger: reads its settings, opens its database, serves until it is told to stop."""
+"""The program tongban-ledger: reads its settings, serves until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from fastapi import FastAPI
 
-from tongban_ledger.app import create_app
+from tongban_ledger.opening import Opening
 from tongban_ledger.settings import Settings, load_settings
-from tongban_ledger.storage.sql import open_store
 from tongban_shared.errors import TongbanError
 from tongban_shared.fault_points import VARIABLE, arm
 from tongban_shared.keys import load_directory
 from tongban_shared.tuning import loop_factory
 from tongban_shared.web.logs import configure_logs
-from tongban_shared.web.serve import server
+from tongban_shared.web.serve import PatientServer, server
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -47,23 +43,28 @@ def serve(
 
 
 async def _serve(settings: Settings) -> None:
-    verifier = load_directory(settings.keys)
-    store = await open_store(settings.database.get_secret_value())
-
-    @asynccontextmanager
-    async def closing(_: FastAPI) -> AsyncIterator[None]:
-        yield  # behind serve() would be too late: it ends the process by the signal that stopped it
-        await store.close()
-
-    ledger = create_app(store, verifier, lifespan=closing)
+    """Serve from now on, whatever is away; a wrong address of the database ends it. Raises SettingsError."""
+    ledger = Opening(settings.database.get_secret_value(), load_directory(settings.keys))
     running = server(
         ledger,
-        ledger.state.health,
+        ledger.health,
         host=settings.host,
         port=settings.port,
         stop_pause_s=settings.stop_pause_s,
     )
+    opening = asyncio.create_task(ledger.open())
+    opening.add_done_callback(lambda task: _end(running, task))
     await running.serve()
+    opening.cancel()
+    error = (await asyncio.gather(opening, return_exceptions=True))[0]
+    if isinstance(error, TongbanError):
+        raise error
+
+
+def _end(running: PatientServer, opening: asyncio.Task[None]) -> None:
+    """What can't be opened ever must not look alive."""
+    if not opening.cancelled() and opening.exception() is not None:
+        running.should_exit = True
 
 
 if __name__ == "__main__":

@@ -212,8 +212,9 @@ class NewWork:
         while True:
             person, begun = self._backlog.next_of(origin), time.monotonic()
             body = country.application(person, to)
-            while (await country.ask(to, "/v1/cases", body)).status_code == UNAVAILABLE:
-                await asyncio.sleep(TICK_S)
+            status = UNAVAILABLE
+            while status == UNAVAILABLE:
+                status = (await country.ask(to, "/v1/cases", body)).status_code
             self._took_s.append(time.monotonic() - begun)
             await asyncio.sleep(TICK_S)
 
