@@ -15,7 +15,7 @@ from tongban_sandbox.model.checks import STUCK, TWICE, TWO, ZERO
 from tongban_sandbox.model.instances import MOVE, PUT_BACK, RACE
 from tongban_sandbox.model.rules import PRODUCT, Rules
 from tongban_sandbox.model.state import Instance
-from tongban_shared.cases.kind import LIMIT, NEW, OK, Case, CaseKind, Event, Side, Step, Verdict
+from tongban_shared.cases.kind import LIMIT, NEW, OK, Case, CaseKind, Event, Side, Step, Verdict, Waits
 from tongban_shared.cases.migration import MIGRATION
 from tongban_shared.cases.migration_data import S
 from tongban_shared.cases.migration_rules import judge_permit
@@ -68,6 +68,7 @@ _AT_ONCE: Final[dict[str, object]] = {
     "writes": None,
     "sends": "ledger.append",
     "next": S.RELEASING,
+    "waits": Waits.LEDGER,
     "limit": timedelta(hours=1),
 }
 _FREEZES_TWICE: Final = dataclasses.replace(MIGRATION, judges={**MIGRATION.judges, "permit": _permit_always})
