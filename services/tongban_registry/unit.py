@@ -36,10 +36,11 @@ ABOUT_A_PERSON = "registration"
 
 @dataclass(slots=True)
 class Loaded:
-    """What the unit's reads brought, by key."""
+    """What the unit's reads brought, by key. others: cases that hold persons up and are not decided here."""
 
     seen: dict[str, str] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
+    others: dict[str, Case] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     members: dict[str, list[Person]] = field(default_factory=dict)
     applications: dict[str, str] = field(default_factory=dict)
@@ -62,6 +63,15 @@ class Loaded:
         """Cases that these persons are frozen for."""
         found = (self.people.get(person) for person in persons)
         return {person.case_id for person in found if person and person.case_id}
+
+    def busy_until(self) -> dict[str, datetime]:
+        """Until when the case that has a person in transfer may take at most: its limit (M-3)."""
+        found = {}
+        for person in self.people.values():
+            case = self.cases.get(person.case_id or "") or self.others.get(person.case_id or "")
+            if case is not None and case.due_at is not None:
+                found[person.key] = case.due_at
+        return found
 
     def released(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of those cases that wait for the destination to settle."""
@@ -119,6 +129,7 @@ class Unit:
         self._loaded = loaded
         self._parked: dict[str, list[Arrival]] = {}
         self._newly_parked: set[str | None] = set()
+        self._busy_until = loaded.busy_until()
         limits = office.profile.limits
         self._around = Surroundings(
             province=office.province,
@@ -130,6 +141,7 @@ class Unit:
             people=loaded.people,
             members=loaded.members,
             proofs=loaded.proofs,
+            busy_until=self._busy_until,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -267,6 +279,8 @@ class Unit:
             self.put_person(person)
             entry = (person.key, person.epoch, person.state.value, case.id, verb, person.proof_digest, at)
             self.changes.history.append(entry)
+            if case.due_at is not None and person.case_id == case.id:
+                self._busy_until[person.key] = case.due_at
         for household in writing.households:
             self.changes.households[household.id] = household
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
