@@ -176,6 +176,22 @@ async def test_a_bulk_backlog_does_not_hold_up_an_urgent_record(transport: Trans
     assert records[0].family is Family.IDENTITY
 
 
+async def test_who_comes_back_takes_the_urgent_backlog_first(transport: Transport) -> None:
+    """With a backlog in several families, the urgent is read before most of the bulk that came earlier."""
+    await send(transport, Family.MIGRATION, range(600))
+    await send(transport, Family.CERTIFICATE, range(30))
+    await send(transport, Family.IDENTITY, range(30))
+    inlet = await transport.open_inlet(THERE, {})
+    read: list[Family] = []
+    while not {Family.IDENTITY, Family.CERTIFICATE} <= set(read) or read.count(Family.CERTIFICATE) < 30:
+        read += [record.family for record in await inlet.poll(40, DEADLINE_S)]
+        assert len(read) < 600
+    assert read.count(Family.IDENTITY) == 30
+    assert read.count(Family.MIGRATION) < 200
+    last_identity = len(read) - read[::-1].index(Family.IDENTITY)
+    assert last_identity <= len(read) - read[::-1].index(Family.CERTIFICATE)
+
+
 async def test_an_urgent_flood_does_not_starve_the_bulk(transport: Transport) -> None:
     """While more urgent records wait than a poll may take, each poll takes some of the others too."""
     await send(transport, Family.MIGRATION, range(10))
