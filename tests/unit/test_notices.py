@@ -80,7 +80,7 @@ PLACES = [
 def test_where_it_goes(
     place: tuple[Registration, str | None, int, Fate], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Entered where the person is held; waits where they are to be; from anywhere else it goes only onwards."""
+    """Entered where the person is held; waits where they are to be; from elsewhere it goes only onwards."""
     state, moved_to, epoch, fate = place
     sent: list[tuple[str, int]] = []
 
