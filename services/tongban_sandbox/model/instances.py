@@ -47,4 +47,4 @@ PUT_BACK_HARD = dataclasses.replace(
 PUT_BACK_RETURN = dataclasses.replace(
     RETURN, name="a move and the way back, one put back", limits=0, withdrawals=0, wipes=0, restores=1
 )
-ALL: Final = (MOVE, PLAYED, RETURN, RACE, WITHDRAWN_CHASE, ONWARD, PUT_BACK, PUT_BACK_HARD)
+ALL: Final = (MOVE, PLAYED, RETURN, RACE, WITHDRAWN_CHASE, ONWARD, PUT_BACK, PUT_BACK_HARD, PUT_BACK_RETURN)
