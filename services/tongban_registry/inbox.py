@@ -27,7 +27,7 @@ from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate
-from tongban_shared.errors import PutBackError, StoreDownError
+from tongban_shared.errors import PutBackError, StoreDownError, UnavailableError
 from tongban_shared.fault_points import fault_point
 from tongban_shared.messages.common import Resend, Returned
 from tongban_shared.transports.topics import URGENT_FIRST
@@ -123,11 +123,21 @@ class Hall:
 
     async def run(self) -> None:
         """Work until cancelled. What was taken and not committed is still in the broker or the outbox."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._records or self._commands:
-                await self._turn()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._records or self._commands:
+                    await self._turn()
+        except Exception:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        """Nothing is decided here any more: who stands at the door comes again when the next hall is open."""
+        for command in self._commands:
+            if command.reply is not None and not command.reply.done():
+                command.reply.set_exception(UnavailableError("this registry is starting anew"))
 
     async def _turn(self) -> None:
         records = self._next_records()
@@ -142,6 +152,9 @@ class Hall:
             self._database.began(error)
             self._put_back(records, commands, error)
             await asyncio.sleep(STORE_RETRY_S)
+        except Exception:
+            self._commands.extendleft(reversed(commands))
+            raise
         if not self._full():
             self._room.set()
 

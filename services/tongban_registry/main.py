@@ -37,6 +37,7 @@ from tongban_shared.tuning import loop_factory, tune_collector
 from tongban_shared.web.logs import configure_logs
 from tongban_shared.web.serve import PatientServer, server
 
+LET_GO_S = 1
 STOP_S = 20.0
 """For what is under way in halls, relays and pools, after the last request was answered."""
 
@@ -146,6 +147,9 @@ async def _until_stopped(
     failing = asyncio.create_task(asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION))
     await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
     house.health.stopping = running.should_exit = True
+    if failing.done():
+        # Behind a worker that has stopped nobody is helped any more: whoever waits is told so, and no more.
+        running.config.timeout_graceful_shutdown = LET_GO_S
     await serving
     failures = [part.exception() for part in parts if part.done()]
     stopped = await _stop(house, transport, [failing, *parts])

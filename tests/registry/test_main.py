@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +20,12 @@ from tongban_registry import registry as registry_module
 from tongban_registry.inbox import Hall
 from tongban_registry.main import run
 from tongban_registry.settings import load_settings
+from tongban_sandbox.servers.process import free_port
 from tongban_shared.errors import SettingsError
+from tongban_shared.ids import Province, make_case_id
 from tongban_shared.keys import generate_keys
+from tongban_shared.ledger_client import HttpLedger
+from tongban_shared.ports import Passage
 from tongban_shared.provinces import deploy_folder, load_province
 
 NOBODY = "http://127.0.0.1:1"  # nothing listens there
@@ -102,7 +108,7 @@ def test_without_the_ledger_it_runs_and_says_so(keys: Path) -> None:
         ready = ask(port, "/readyz")
         assert ready.status_code == 503
         checks = ready.json()["checks"]
-        assert {name for name, check in checks.items() if not check["ok"]} == {"ledger"}
+        assert {name for name, check in checks.items() if not check["ok"]} == {"ledger", "recovery"}
         assert checks["ledger"]["reason"] == "LEDGER_DOWN"
         assert ask(port, "/livez").status_code == 200
         assert running.stop() == 0
@@ -214,6 +220,17 @@ def test_a_province_is_named_once(keys: Path) -> None:
         )
 
 
+@pytest.fixture
+def first_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger says that nobody has moved yet, which a registry without a fence asks before it opens."""
+
+    async def nobody(*_: object) -> Sequence[Passage]:
+        return ()
+
+    monkeypatch.setattr(HttpLedger, "passages", nobody)
+
+
+@pytest.mark.usefixtures("first_start")
 async def test_a_stopped_worker_ends_the_process(
     keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,3 +250,37 @@ async def test_a_stopped_worker_ends_the_process(
         port=0,
     )
     assert await run(settings, [load_province(province_file("32"))]) == 1
+
+
+@pytest.mark.usefixtures("first_start")
+async def test_a_stopped_hall_keeps_nobody_waiting(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for its answer is told to come again, and the end of the process waits for nobody."""
+    port = free_port()
+    path = f"/v1/cases/{make_case_id(Province('32'), '01', date(2026, 11, 24), 1)}/withdrawal"
+    http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+    calls: list[asyncio.Task[httpx.Response]] = []
+
+    async def calling(_: Hall) -> None:
+        calls.append(asyncio.create_task(http.post(path)))
+        await asyncio.Event().wait()
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr(registry_module, "run_timers", calling)
+    monkeypatch.setattr(Hall, "work", broken)
+    settings = load_settings(
+        province=(province_file("32"),),
+        database=f"sqlite:///{tmp_path}/32.db",
+        transport="memory:",
+        ledger=NOBODY,
+        keys=keys,
+        port=port,
+    )
+    async with asyncio.timeout(10):
+        assert await run(settings, [load_province(province_file("32"))]) == 1
+    answer = await calls[0]
+    await http.aclose()
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")

@@ -24,8 +24,8 @@ from tongban_shared.wire import pack, sign_unit
 FORGED = count(900_001)
 
 
-class ProcessDiedError(Exception):
-    """Thrown where a process is meant to die."""
+class ProcessDiedError(BaseException):
+    """Thrown where a process is meant to die; no handler of the product takes it for an error of its own."""
 
 
 async def dies(country: Country, code: str, state: str, moment: str) -> None:

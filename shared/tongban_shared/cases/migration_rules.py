@@ -169,19 +169,16 @@ def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
         return Verdict("refused", code, max((f.retry_at for f in facts if f.retry_at), default=None))
     if event.body.minors_left_alone:
         return Verdict("refused", "MINOR_LEFT_ALONE")
-    if case.state == S.PERMITTED and _relied_on(case) == _told(facts):
-        return Verdict("known")  # told again by an origin that was put back: the permit given is still good
+    if case.state == S.PERMITTED and _says_again(case, facts):
+        return Verdict("known")  # by an origin that was put back: the permit given is still good
     trusted = all(material.grade == TRUSTED_GRADE for material in case.data.materials)
     return Verdict("clean" if trusted and case.data.automatic else "review")
 
 
-def _relied_on(case: Case) -> dict[str, tuple[int, int]]:
-    """Epoch and record version of each person, as the permit has them."""
-    return {state.person: (state.epoch, state.record_version) for state in case.data.agreed}
-
-
-def _told(facts: Iterable[PersonFacts]) -> dict[str, tuple[int, int]]:
-    return {fact.person: (fact.epoch, fact.record_version) for fact in facts}
+def _says_again(case: Case, facts: Iterable[PersonFacts]) -> bool:
+    """Whether these are the epochs and record versions that the permit relies on."""
+    known = {(state.person, state.epoch, state.record_version) for state in case.data.agreed}
+    return known == {(fact.person, fact.epoch, fact.record_version) for fact in facts}
 
 
 def judge_permit(case: Case, event: Event, around: Surroundings) -> Verdict:
