@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tongban_sandbox.faults.client import NO_ANSWER, kinds
+from tongban_sandbox.faults.client import COMPLETED, NO_ANSWER, kinds
 from tongban_sandbox.faults.field import Field, StrikeMissedError
 from tongban_sandbox.faults.table import Fault
 from tongban_sandbox.faults.verdict import Found
@@ -69,6 +70,7 @@ class Campaign:
 
     async def _strike(self, row: Row, times: int) -> None:
         client, before = self.ground.client, len(self.ground.client.failures)
+        refused, ended = client.refused.copy(), len(client.ended)
         for _ in range(times):
             await asyncio.sleep(self.ground.random.uniform(*BREATH_S))
             in_flight = client.busy
@@ -90,6 +92,9 @@ class Campaign:
         row.unanswered = sum(one.status == NO_ANSWER for one in failures)
         row.turned_away = len(failures) - row.unanswered
         row.told += [f"without a yes or no: {kinds(failures)}"] if failures else []
+        row.notes += [f"refused: {count} {code}" for code, count in (client.refused - refused).items()]
+        others = Counter(one.ended for one in client.ended[ended:] if one.ended != COMPLETED)
+        row.told += [f"{count} cases ended {state}" for state, count in others.items()]
         row.notes += [f"{end.name} ended by itself, code {end.code}" for end in self.ground.unasked_ends()]
 
     async def _check(self, row: Row) -> None:

@@ -27,8 +27,6 @@ from tongban_shared.errors import TongbanError
 from tongban_shared.provinces import load_provinces
 from tongban_shared.tuning import loop_factory
 
-PROVINCES = 5
-PACE = Pace(cases_per_s=8.0, lookups_per_s=40.0)
 TABLE_WIDTH = 140
 INTERRUPTED = 130
 
@@ -78,13 +76,16 @@ class Form:
     other things meanwhile.
     """
 
+    provinces: int
+    pace: Pace
     scale: int
     hold_s: float
     many_open: int
     patience: float
 
 
-FULL, SHORT = Form(12_000, 60.0, 1_000, 1.0), Form(40_000, 3.0, 60, 4.0)
+FULL = Form(5, Pace(8.0, 40.0), 12_000, hold_s=60.0, many_open=1_000, patience=1.0)
+SHORT = Form(4, Pace(5.0, 25.0), 40_000, hold_s=3.0, many_open=40, patience=6.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +132,13 @@ async def _campaign(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     form = SHORT if options.short else FULL
     plan = Plan(form.scale, options.seed)
-    provinces = sorted(load_provinces())[:PROVINCES]
+    provinces = sorted(load_provinces())[: form.provinces]
     small_disk = any(fault.name == DISK_FULL for fault, _ in chosen)
     kept = options.keep is not None
     async with StruckCountry(folder, provinces, plan, say, small_disk=small_disk, keep=kept) as country:
-        client = Client(Crowd(provinces, plan), PACE)
+        client = Client(Crowd(provinces, plan), form.pace)
         client.begin(country.gateway_urls)
-        say(f"load: {PACE.cases_per_s:g} cases/s, {PACE.lookups_per_s:g} lookups/s")
+        say(f"load: {form.pace.cases_per_s:g} cases/s, {form.pace.lookups_per_s:g} lookups/s")
         try:
             ground = Field(country, client, form.hold_s, form.many_open, options.earlier)
             campaign = Campaign(ground, say, each=not options.short, patience=form.patience, rows=rows)

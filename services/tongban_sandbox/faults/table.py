@@ -49,7 +49,9 @@ def _kill(kind: str, short: int) -> Fault:
 
 def _point(point: str) -> Fault:
     """The recovery gate is passed only where a database was put back; its points are struck there."""
-    return Fault(point, f"kill -9 at {point}", partial(strikes.kill_at, point=point), PROCESS_S, times=10)
+    short = int(point == "hall.committed")
+    strike = partial(strikes.kill_at, point=point)
+    return Fault(point, f"kill -9 at {point}", strike, PROCESS_S, times=10, short=short)
 
 
 def _freeze(kind: str) -> Fault:
@@ -62,18 +64,21 @@ def _wire(how: Callable[..., Awaitable[Wound]], wire: str) -> Fault:
     name = wire.replace("_", "-")
     told = {"forget": "half-open"}.get(how.__name__, how.__name__)
     strike = partial(how, wire=wire)
-    return Fault(f"{told}-{name}", f"connections {wire.replace('_', ' ')}: {told}", strike, WIRE_S[wire])
+    short = int((told, name) == ("half-open", "to-database"))
+    return Fault(
+        f"{told}-{name}", f"connections {wire.replace('_', ' ')}: {told}", strike, WIRE_S[wire], short=short
+    )
 
 
 FAULTS = (
-    *(_kill("registry", 2), _kill("ledger", 1), _kill("gateway", 1)),
+    *(_kill("registry", 0), _kill("ledger", 1), _kill("gateway", 1)),
     *(_point(point) for point in POINTS if not point.startswith("gate.")),
     *(_freeze("registry"), _freeze("ledger"), _freeze("gateway")),
     Fault(
         "postgres", "PostgreSQL stopped at once", at_servers.restart_postgres, POSTGRES_S, times=10, short=1
     ),
     Fault("freeze-postgres", "SIGSTOP of PostgreSQL", at_servers.freeze_postgres, POSTGRES_S),
-    Fault("broker", "broker killed", at_servers.restart_broker, BROKER_S, times=10, short=1),
+    Fault("broker", "broker killed", at_servers.restart_broker, BROKER_S, times=10),
     Fault("freeze-broker", "SIGSTOP of the broker", at_servers.freeze_broker, BROKER_S),
     Fault("wipe", "the broker's data deleted", at_servers.wipe_broker, BROKER_S, short=1),
     Fault(DISK_FULL, "the disk of a register full", at_disks.fill, POSTGRES_S),
@@ -86,7 +91,7 @@ FAULTS = (
     Fault("province-away", "one province stands still, the others do not", outages.province_away, THAWED_S),
     Fault("database-away", "no database: refused at once, alive", outages.database_away, POSTGRES_S),
     Fault("roll", "an earlier version, back and forward, half at a time", at_versions.roll, PROCESS_S),
-    Fault("put-back", "a register's files replaced by an older copy", at_disks.put_back, RESTORED_S),
+    Fault("put-back", "a register's files replaced by an older copy", at_disks.put_back, RESTORED_S, short=1),
     Fault("put-back-running", "the same under a running program", at_disks.put_back_running, RESTORED_S),
     Fault("gate.renumbered", "the same, and kill -9 at the gate", at_disks.put_back_and_kill, RESTORED_S),
 )
