@@ -231,5 +231,7 @@ def read_parked(unit: Unit, rows: Sequence[Any]) -> Iterator[Arrival]:
             unit.changes.unparked.append((row.message_id,))
             continue
         arrival = arrival_of(unit, opened, row.tries)
-        if arrival is not None:
+        if arrival is None:
+            unit.changes.unparked.append((row.message_id,))
+        else:
             yield arrival

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
 from tests.registry.country import A, B, ok
 from tests.stories.clock import MORNING
 from tests.stories.folk import Resident
+from tests.stories.forging import stopped_at
 from tests.stories.mischief import forged
 from tests.stories.world import Country
 from tongban_registry import timers
 from tongban_registry.views import local
+from tongban_shared.errors import WireError
 from tongban_shared.ids import Province, make_case_id
-from tongban_shared.messages.migration import PersonEpoch, Settled
+from tongban_shared.messages.migration import Offer, PersonEpoch, Settled
 
 PARKED, QUARANTINE = "/v1/ops/parked", "/v1/ops/quarantine"
 
@@ -85,6 +88,33 @@ async def test_a_replay_gives_it_time_again(country: Country) -> None:
     await ok(country, A, f"{QUARANTINE}/{A}-{number}/replay", why)
     await country.pass_time(days=59)
     assert (country.registers.count("parked"), country.registers.quarantine(A)) == (1, [])
+
+
+async def test_one_that_can_no_longer_be_opened_is_refused_once(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parked message whose seal does not open any more leaves its case, and stands in quarantine once."""
+    person = country.person(A)
+    case_id = await stopped_at(country, person, "facts")
+    country.wire.dropping.add("offer")
+    bundle = b"[]"
+    epochs = (PersonEpoch(person=person.key, epoch=0),)
+    body = Offer(permit_no="ZQ33202600000009X", persons=epochs, digest=sha256(bundle).hexdigest(), sealed="")
+    letter = forged(country, body, (A, B), case_id=case_id, bundle=bundle)
+    await country.wire.deliver(letter)
+    await country.calm()
+    assert country.registers.rows(B, "SELECT message_id FROM parked") == [(letter.label.id,)]
+
+    def broken(*_: object) -> bytes:
+        raise WireError("BAD_SEAL")
+
+    monkeypatch.setattr(country.sites[B].live.office.signer, "unseal", broken)
+    await country.wire.let_go("facts")
+    await country.until(B, case_id, "PERMITTED")
+    await country.act(B, case_id, "withdrawal")
+    await country.calm()
+    assert country.registers.rows(B, "SELECT message_id FROM quarantine") == [(letter.label.id,)]
+    assert country.registers.rows(B, "SELECT message_id FROM parked") == []
 
 
 async def test_there_are_never_too_many(country: Country, monkeypatch: pytest.MonkeyPatch) -> None:
