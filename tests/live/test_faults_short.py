@@ -1,4 +1,4 @@
-"""`tongban faults --short`: real processes killed, cut and wiped under load; there is no more than a pause."""
+"""`tongban faults --short`: real processes killed, cut and wiped under load; nobody is lost by it."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tongban_sandbox.servers import KafkaServer, PostgresServer, ServerFailedError
+from tongban_sandbox.servers.small_disk import CrampedPostgres
 
 # The first start on a machine fetches 45 MB of jars, so more time than usual.
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
@@ -91,6 +92,41 @@ async def test_postgres_is_durable_and_closed_to_strangers(postgres: PostgresSer
         await asyncpg.connect(stranger)
 
 
+async def test_postgres_is_put_back_to_a_copy(postgres: PostgresServer) -> None:
+    """Copied while it runs; put back, it knows what was committed before the copy and nothing after it."""
+    await execute(postgres, "CREATE TABLE note (n int)", "INSERT INTO note VALUES (1)")
+    copy = await postgres.backup()
+    await execute(postgres, "INSERT INTO note VALUES (2)")
+    await postgres.stop("immediate")
+    postgres.put_back(copy)
+    await postgres.start()
+    assert await query(postgres, "SELECT n FROM note") == [1]
+
+
+async def test_a_small_disk_runs_full_and_is_freed(tmp_path: Path) -> None:
+    """Filled, it takes no more rows; freed, it does, and has every row that it said yes to, crash or not."""
+    server = CrampedPostgres(tmp_path / "postgres")
+    rows = "INSERT INTO note SELECT repeat('x', 1000) FROM generate_series(1, 1000)"
+    try:
+        await server.start()
+        await server.create_database("people")
+        await execute(server, "CREATE TABLE note (x text)", rows)
+        assert server.disk is not None
+        assert server.disk.fill() > 0
+        with pytest.raises(asyncpg.DiskFullError):
+            await execute(server, *[rows] * 40)
+        server.disk.free()
+        kept = await query(server, "SELECT count(*) FROM note")
+        await server.kill()
+        await server.start()
+        await execute(server, rows)
+        assert await query(server, "SELECT count(*) FROM note") == [int(str(kept[0])) + 1000]
+    finally:
+        await server.stop("immediate")
+        await server.release()
+        server.remove()
+
+
 async def test_kafka_carries_a_record_and_leaves_no_process(kafka: KafkaServer) -> None:
     """A produced record can be consumed; after a stop the server is gone."""
     await produce(kafka, b"one")
@@ -155,6 +191,16 @@ async def query(server: PostgresServer, sql: str) -> list[object]:
     connection = await asyncpg.connect(plain(server))
     try:
         return [row[0] for row in await connection.fetch(sql)]
+    finally:
+        await connection.close()
+
+
+async def execute(server: PostgresServer, *statements: str) -> None:
+    """Each in a transaction of its own."""
+    connection = await asyncpg.connect(plain(server))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 
