@@ -25,8 +25,10 @@ from tongban_sandbox.faults.watch import Watch
 from tongban_shared.ids import Province
 
 ANSWER_LIMIT_S = 8.0
-REPEAT_S = (0.1, 0.5)
-LOOK_S, LOOK_S_MAX, WATCHED_LOOK_S = 0.25, 3.0, 0.05
+REPEAT_S, REPEAT_S_MAX = 0.3, 2.0
+LOOK_S, LOOK_S_MAX = 0.25, 3.0
+# While the first new case is waited for, a few are looked at closely; all would be a load of its own.
+CLOSE_LOOK_S, CLOSELY_MAX = 0.1, 6
 LOOKS_AT_ONCE = 16
 ASKED_AT_ONCE_MAX = 400
 COMPLETED = "COMPLETED"
@@ -236,7 +238,7 @@ class Client:
         self._numbers += 1
         key = f"faults-{self._numbers}"
         body = self.crowd.application(party, destination)
-        asked_s = time.monotonic()
+        asked_s, pause_s = time.monotonic(), REPEAT_S
         while True:
             begin_s = time.monotonic()
             reply = await self.call(gateway, "POST", "/v1/cases", body, key=key)
@@ -247,15 +249,15 @@ class Client:
                 self.refused[f"{reply.status} {reply.code}"] += 1
                 return None
             self._failed("apply", begin_s, reply, frozenset({party.home, destination}))
-            await asyncio.sleep(self._random.uniform(*REPEAT_S))
+            await asyncio.sleep(self._random.uniform(pause_s / 2, pause_s))
+            pause_s = min(pause_s * 1.5, REPEAT_S_MAX)
             gateway = self._gateway()
 
     async def _follow(self, request: Request, touched: set[str]) -> None:
         """Look at the case, less and less often, until it has ended or is forgotten."""
         pause_s = LOOK_S
         while request.ended is None and request.case_id not in self.forgotten:
-            watched = self.watch is not None and request.asked_s >= self.watch.since_s
-            await asyncio.sleep(WATCHED_LOOK_S if watched else pause_s)
+            await asyncio.sleep(CLOSE_LOOK_S if self._is_close(request) else pause_s)
             pause_s = min(pause_s * 1.3, LOOK_S_MAX)
             async with self._looks:
                 begin_s = time.monotonic()
@@ -266,6 +268,14 @@ class Client:
                 self._gone(request)
             elif reply.status != HTTPStatus.OK:
                 self._failed("case", begin_s, reply, frozenset(touched))
+
+    def _is_close(self, request: Request) -> bool:
+        """Whether it is one of the first that the watch waits for."""
+        if self.watch is None or request.asked_s < self.watch.since_s:
+            return False
+        if len(self.watch.closely) < CLOSELY_MAX:
+            self.watch.closely.add(request.case_id)
+        return request.case_id in self.watch.closely
 
     def _gone(self, request: Request) -> None:
         """A register does not know a case that it acknowledged."""

@@ -16,6 +16,7 @@ class Watch:
     """What to wait for. provinces: answers of one of them, and cases that touch one; empty: of any.
 
     gateway: only what went through this one; None: through any. since_s: what began before does not count.
+    closely: cases that are looked at more often than others.
     """
 
     provinces: frozenset[str] = frozenset()
@@ -23,6 +24,7 @@ class Watch:
     since_s: float = field(default_factory=time.monotonic)
     answered_s: float | None = None
     completed_s: float | None = None
+    closely: set[str] = field(default_factory=set)
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def answer(self, answer: Answer, gateway: int) -> None:
