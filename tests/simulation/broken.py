@@ -9,13 +9,12 @@ from sqlalchemy import update
 
 from tongban_registry.gate import Gate
 from tongban_registry.outbox import Relay
-from tongban_registry.storage import sql, tables as t
+from tongban_registry.storage import tables as t
 from tongban_registry.storage.sql import UnitOfWork
 from tongban_shared.errors import StoreDownError, TransportDownError
 from tongban_shared.ids import Province
 from tongban_shared.messages.codec import message_id_of
 from tongban_shared.storage.engine import write
-from tongban_shared.storage.rowset import insert_new
 from tongban_shared.wire import split_entries
 
 if TYPE_CHECKING:
@@ -30,9 +29,7 @@ def forget_the_inbox(patch: pytest.MonkeyPatch) -> None:
     async def nothing_seen(_: UnitOfWork, __: Iterable[str]) -> dict[str, str]:
         return {}
 
-    again = (insert_new(t.INBOX, sql.INBOX, ("message_id",)), sql.INBOX, "inbox")
     patch.setattr(UnitOfWork, "seen", nothing_seen)
-    patch.setattr(sql, "_INSERTS", (again, *sql._INSERTS[1:]))
 
 
 def believe_the_broker(patch: pytest.MonkeyPatch) -> None:

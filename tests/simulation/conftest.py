@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +14,12 @@ from tongban_sandbox.simulation.template import Template, make_template
 @pytest.fixture(scope="session")
 def template() -> Iterator[Template]:
     """Keys and a seeded file for each province."""
-    place = folder()
-    yield make_template(place)
-    shutil.rmtree(place)
+    with folder() as place:
+        yield make_template(place)
 
 
 @pytest.fixture
 def files() -> Iterator[Path]:
     """An empty folder for the provinces' files, in memory where there is such a place."""
-    place = folder()
-    yield place
-    shutil.rmtree(place)
+    with folder() as place:
+        yield place

@@ -13,14 +13,11 @@ from tongban_sandbox.simulation.template import Template
 CASES = 60
 SEED = 4
 PLAY = """
-import shutil
 from tongban_sandbox.simulation.command import folder
 from tongban_sandbox.simulation.run import run
 from tongban_sandbox.simulation.template import make_template
-template, files = make_template(folder()), folder()
-print(run({seed}, {cases}, template, folder=files).digest)
-shutil.rmtree(template.folder)
-shutil.rmtree(files)
+with folder() as place, folder() as files:
+    print(run({seed}, {cases}, make_template(place), folder=files).digest)
 """
 
 

@@ -14,17 +14,19 @@ from tongban_sandbox.simulation.template import Template
 
 CASES = 1_000
 TEN_THOUSAND = 10_000
+# On an idle machine a run takes seven seconds.
+pytestmark = pytest.mark.timeout(300)
 BrokenBuild = Callable[[pytest.MonkeyPatch], None]
 BROKEN_BUILDS: list[BrokenBuild] = [forget_the_inbox, believe_the_broker, skip_the_gate]
 
 
-@pytest.mark.parametrize("seed", range(1, 11))
+@pytest.mark.parametrize("seed", range(TEN_THOUSAND // CASES))
 def test_no_fault_loses_or_doubles_or_forgets_anybody(seed: int, template: Template, files: Path) -> None:
     """Ten thousand cases: exactly one home at every commit, no wrong answer outside, everything ends."""
     result = run(seed, CASES, template, folder=files)
     assert result.broken is None, failure(result, "")
-    assert result.answers > 0
-    assert result.looked > result.cases
+    assert result.cases >= CASES
+    assert min(result.looked, result.answers) > 0
 
 
 @pytest.mark.parametrize("broken_build", BROKEN_BUILDS)

@@ -252,7 +252,10 @@ class Callers:
         identity = self._country.residents[person].identity
         body = {**identity, "kind": kind, "legal_basis": "示例裁定"}
         reply = await self._insist("POST", "/v1/registrations/holds", body, f"entry-{self._serial}")
-        return reply.status == HTTPStatus.OK
+        return reply.status in (
+            HTTPStatus.OK,
+            HTTPStatus.ACCEPTED,
+        )  # done, or to be done wherever they are then
 
     # --- deciding
 

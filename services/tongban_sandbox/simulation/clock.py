@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 # A process is not woken on the second; whoever looks once a second looks a little less often.
-LATE_SHARE_MAX = 2.0
+LATE_SHARE_MAX = 4.0
 # Two times this close are one: seconds since the beginning have no more digits than that.
 INSTANT_S = 1e-6
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import secrets
-import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -33,10 +33,12 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108  # nothing in it is secret, and a run
 _template: list[Template] = []
 
 
-def folder() -> Path:
-    """A folder of its own for databases, in memory where the machine has such a place."""
-    place = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="tongban-simulation-", dir=place))
+@contextmanager
+def folder(inside: Path | None = None) -> Iterator[Path]:
+    """A folder for databases, in memory where the machine has such a place; it is gone afterwards."""
+    place = inside or (IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None)
+    with tempfile.TemporaryDirectory(prefix="tongban-simulation-", dir=place) as name:
+        yield Path(name)
 
 
 def simulate(
@@ -58,14 +60,16 @@ def simulate(
     allowed = _faults(faults)
     typer.echo(f"seed {first}: {cases} cases in {processes} processes")
     tally = Tally()
-    for result in _results(list(_runs(first, cases)), allowed, processes):
-        tally.add(result)
-        if result.broken is not None:
-            typer.echo(failure(result, faults), err=True)
-            typer.echo("\n".join(tally.lines()))
-            raise typer.Exit(1)
-        tally.progress(cases)
+    with folder() as place:
+        for result in _results(list(_runs(first, cases)), (allowed, place), processes):
+            tally.add(result)
+            tally.progress(cases)
+            if result.broken is not None:
+                typer.echo(failure(result, faults), err=True)
+                break
     typer.echo("\n".join(tally.lines()))
+    if tally.broken:
+        raise typer.Exit(1)
     typer.echo("never two, never zero, none stuck, nothing forgotten")
 
 
@@ -83,8 +87,10 @@ def _runs(first: int, cases: int) -> Iterator[tuple[int, int]]:
         yield first + number, min(CASES_PER_RUN, cases - start)
 
 
-def _results(runs: Sequence[tuple[int, int]], faults: Sequence[Fault], processes: int) -> Iterator[Result]:
-    """Results as they come. What is under way when somebody stops listening is cut off."""
+def _results(
+    runs: Sequence[tuple[int, int]], how: tuple[Sequence[Fault], Path], processes: int
+) -> Iterator[Result]:
+    """Results as they come. how: faults that may occur, and a folder. Who stops listening ends them all."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=RUNS_PER_PROCESS) as pool:
         waiting = list(reversed(runs))
@@ -92,7 +98,7 @@ def _results(runs: Sequence[tuple[int, int]], faults: Sequence[Fault], processes
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < 2 * processes:
-                    under_way.add(pool.submit(_play, *waiting.pop(), faults))
+                    under_way.add(pool.submit(_play, waiting.pop(), *how))
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
@@ -100,15 +106,14 @@ def _results(runs: Sequence[tuple[int, int]], faults: Sequence[Fault], processes
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _play(seed: int, cases: int, faults: Sequence[Fault]) -> Result:
-    """One run, in a process of the pool."""
+def _play(what: tuple[int, int], faults: Sequence[Fault], place: Path) -> Result:
+    """One run, in a process of the pool, which keeps its template."""
     if not _template:
-        _template.append(make_template(folder()))
-    files = folder()
-    try:
-        return run(seed, cases, _template[0], folder=files, faults=faults)
-    finally:
-        shutil.rmtree(files)
+        own = place / str(os.getpid())
+        own.mkdir()
+        _template.append(make_template(own))
+    with folder(place) as files:
+        return run(*what, _template[0], folder=files, faults=faults)
 
 
 def failure(result: Result, faults: str) -> str:
@@ -126,6 +131,7 @@ class Tally:
     """Figures of all runs so far."""
 
     runs: int = 0
+    broken: bool = False
     cases: int = 0
     virtual_s: float = 0.0
     cpu_s: float = 0.0
@@ -138,6 +144,7 @@ class Tally:
     def add(self, result: Result) -> None:
         """One more run."""
         self.runs += 1
+        self.broken = self.broken or result.broken is not None
         self.cases += result.cases
         self.virtual_s += result.virtual_s
         self.cpu_s += result.cpu_s
@@ -163,7 +170,7 @@ class Tally:
         starts, parcels, lines = (self.counts[name] for name in ("start", "record", "ledger"))
         rate = self.cases / wall_s
         return [
-            f"  {self.runs} runs: {self.cases} cases in {years:.0f} years of virtual time",
+            f"  {self.runs} runs: {self.cases} cases in {years:.1f} years of virtual time",
             f"  {wall_s:.0f} s, {rate:.0f} cases a second, {cost_ms:.1f} ms of processor a case",
             f"  {parcels} parcels, {lines} lines of the ledger, {starts} starts of a registry",
             f"  custody looked at {self.looked} times, {self.answers} answers given outside",

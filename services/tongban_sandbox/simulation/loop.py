@@ -19,7 +19,7 @@ import sys
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from random import Random
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -52,7 +52,7 @@ class Process:
         self.name = name
         self.dead = False
         self.at_death: list[Callable[[], None]] = []
-        self._loop = loop
+        self.loop = loop
         self._tasks: list[asyncio.Task[Any]] = []
         self._callers: dict[asyncio.Future[Any], None] = {}
         self._prune_at = 64
@@ -61,7 +61,7 @@ class Process:
 
     def spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Start something in this process."""
-        return self._loop.create_task(work, context=self.context())
+        return self.loop.create_task(work, context=self.context())
 
     def context(self) -> Context:
         """A context in which what is called belongs to this process."""
@@ -72,7 +72,7 @@ class Process:
         if self.dead:
             work.close()
             raise ProcessDiedError(self.name)
-        answer: asyncio.Future[Result] = self._loop.create_future()
+        answer: asyncio.Future[Result] = self.loop.create_future()
         self._callers[answer] = None
         self.spawn(work).add_done_callback(lambda task: self._answer(task, answer))
         try:
@@ -134,7 +134,18 @@ class _Step(asyncio.Handle):
 
     __slots__ = ("owner",)
 
-    owner: Process
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], owner: Process, context: Context | None
+    ) -> None:
+        """As asyncio's own, which asks twice whether somebody debugs."""
+        self.owner = owner
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._loop = owner.loop
+        self._context = copy_context() if context is None else context
+        self._repr = None
+        self._source_traceback = None
 
     def take(self) -> None:
         """Do it, unless its process died meanwhile."""
@@ -195,8 +206,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def call_soon(
         self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
     ) -> _Step:
-        step = _Step(callback, args, self, context)
-        step.owner = self._owner(context)
+        step = _Step(callback, args, self._owner(context), context)
         self._ready.append(step)
         return step
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tongban_sandbox.simulation.loop import PROCESS, Died
 from tongban_sandbox.simulation.plan import Fault
 from tongban_sandbox.simulation.poison import Poisoner
-from tongban_sandbox.simulation.site import Fate
+from tongban_sandbox.simulation.site import Backup, Fate
 from tongban_shared import fault_points
 from tongban_shared.ids import Province
 from tongban_shared.keys import rotate_keys
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from tongban_sandbox.simulation.plan import Plan
     from tongban_sandbox.simulation.site import Site
 
-STRIKES_MAX = 8
+STRIKES_MAX, BACKUPS = 8, 6
 DAY_S = 86_400.0
 MONTH_S = 30 * DAY_S
 VISITS_MAX = 120
-AFTER = 0.5
+# A case takes as long as this from its application to its end, where commits take long.
+TAIL_S = 12.0
 LASTS = 0.2
 """Share of outages that last for days."""
 POINT_ACTIVE, POINT_FIRES = 0.25, 0.25
@@ -45,6 +46,8 @@ class Nemesis:
         self._starting: set[asyncio.Task[None]] = set()
         self._points = [name for name in fault_points.POINTS if self._random.random() < POINT_ACTIVE]
         self._striking = False
+        self._span_s = plan.traffic_s + TAIL_S
+        self._backups: list[tuple[Site, Backup]] = []
         self._poisoner = Poisoner(country, self._random)
 
     def begin(self) -> None:
@@ -67,10 +70,13 @@ class Nemesis:
             Fault.FENCE: self._fence,
             Fault.RESTORE: self._restore,
         }
+        if Fault.RESTORE in self._plan.faults:
+            for _ in range(BACKUPS):
+                self._at(self._random.random() * self._span_s, Fault.RESTORE, self._back_up)
         for kind, act in acts.items():
             if kind in self._plan.faults:
                 for _ in range(1 + int(self._plan.strength * STRIKES_MAX * self._random.random())):
-                    self._at(self._random.random() * self._plan.traffic_s, kind, act)
+                    self._at(self._random.random() * self._span_s, kind, act)
         if Fault.POINT in self._plan.faults:
             fault_points.strike = self._passed
 
@@ -103,7 +109,7 @@ class Nemesis:
 
     async def rest(self) -> None:
         """Soon after the traffic: no more strikes, what was broken works again, every process runs."""
-        await asyncio.sleep(self._plan.traffic_s * AFTER)
+        await asyncio.sleep(TAIL_S)
         fault_points.strike = None
         for task in self._tasks:
             task.cancel()
@@ -121,7 +127,7 @@ class Nemesis:
     async def _while(self) -> None:
         """As long as an outage lasts; some last for days, which pass at once."""
         random = self._random.random
-        await asyncio.sleep(0.1 + self._plan.traffic_s * random() ** 2)
+        await asyncio.sleep(0.1 + self._span_s * random() ** 2 / 2)
         if Fault.LEAP in self._plan.faults and random() < LASTS:
             self._country.time.leap(MONTH_S ** random())
             await asyncio.sleep(1.0)
@@ -231,11 +237,16 @@ class Nemesis:
         await self._while()
         self._country.weather.fence.discard(site.code)
 
-    async def _restore(self) -> None:
-        """A file is put back to what it was a while ago; sometimes the fence is lost or put back with it."""
+    async def _back_up(self) -> None:
+        """A copy of a province's file, for whoever needs it."""
         site = self._site()
-        backup = site.back_up(self._country.time.now_s())
-        await self._while()
+        self._backups.append((site, site.back_up(self._country.time.now_s())))
+
+    async def _restore(self) -> None:
+        """A file is put back to what it was once; sometimes the fence is lost or put back with it."""
+        if not self._backups:
+            return
+        site, backup = self._random.choice(self._backups)
         fence = self._random.choice((Fate.STAYS, Fate.STAYS, Fate.LOST, Fate.PUT_BACK))
         site.put_back(backup, self._country.time.now_s(), fence=fence)
         self._restart(site)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from random import Random
 
 ACTIVE = 0.5
-RATES = (40.0, 100.0, 200.0)
+RATES = (80.0, 150.0, 300.0)
+COMMITS_S = (0.2, 0.5, 0.9)
 PROVINCES_MIN, PROVINCES_MAX = 2, 5
 
 
@@ -69,5 +70,5 @@ def draw_plan(seed: int, cases: int, random: Random, allowed: Collection[Fault])
         rate=random.choice(RATES),
         faults=frozenset(drawn) & frozenset(allowed),
         strength=random.random(),
-        commit_s=random.choice((0.1, 0.3, 0.8)),
+        commit_s=random.choice(COMMITS_S),
     )

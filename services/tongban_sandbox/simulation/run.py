@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 LAST_EVENTS = 60
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3_600.0, 86_400.0
 # What is open ends by itself within the longest limit, 90 days; what is silent is asked daily.
-STEPS_S = (MINUTE_S, 10 * MINUTE_S, HOUR_S, 6 * HOUR_S, *(DAY_S,) * 3, *(5 * DAY_S,) * 8, *(20 * DAY_S,) * 4)
-SETTLES_S = 4.0
+STEPS_S = (MINUTE_S, 10 * MINUTE_S, HOUR_S, 6 * HOUR_S, DAY_S, 3 * DAY_S, *(10 * DAY_S,) * 13)
+SETTLES_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)

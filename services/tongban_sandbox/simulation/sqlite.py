@@ -31,7 +31,7 @@ WATCHED = (
     ("person", "key, epoch, state, moved_to, household_id, hold"),
     ("cases", "id, side, state, persons, closed_at"),
 )
-TEMPORARY = "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8000;"
+TEMPORARY = "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=0;"
 # A commit in the simulator survives what the simulator does; the machine's own power is not part of it.
 UNSYNCED = ("synchronous=FULL", "synchronous=OFF")
 LOST, FULL, SHUT = "an answer was lost", "disk full", "the file can't be opened"

@@ -5,6 +5,7 @@ or nobody does, and the province that the ledger names is bound to: it is PREPAR
 
 A province whose file was put back is silent until its gate is open: what its rows say counts for nothing
 meanwhile. What it had accepted or held before it owes (I4): it fetches it again, and is bound all the time.
+And who accepted what an origin cancelled, and the origin has forgotten that, is bound by the certificate.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Watch:
         self.owed: dict[tuple[str, str], int] = {}
         self.looked = 0
         self._held: dict[tuple[str, int], str] = {}
+        self._forgetful: set[str] = set()
         self._broken = broken
 
     # --- what happened
@@ -89,6 +91,7 @@ class Watch:
     def put_back(self, province: str) -> None:
         """A province's file is about to be replaced by an older one."""
         self.silent.add(province)
+        self._forgetful.add(province)
         for key, rows in self.people.items():
             row = rows.get(province)
             if row is not None and row.state in BINDING:
@@ -119,6 +122,9 @@ class Watch:
         touched: dict[str, None] = {}
         for entry in entries:
             self.ledger[entry.person] = Line(entry.epoch, entry.holder)
+            if entry.origin in self._forgetful:
+                # It may have forgotten its own cancel; the acceptance in its certificate binds all the same.
+                self.owed[entry.holder, entry.person] = entry.epoch
             touched[entry.person] = None
         for key in touched:
             self.look(key)
