@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from tongban_sandbox.faults.campaign import Row
 from tongban_sandbox.faults.command import faults
 from tongban_sandbox.faults.crowd import Crowd
+from tongban_sandbox.faults.figures import quantile, seconds
 from tongban_sandbox.faults.history import Answer, Request, Wrong
-from tongban_sandbox.faults.report import quantile
 from tongban_sandbox.faults.table import FAULTS
 from tongban_sandbox.faults.verdict import Found
 from tongban_sandbox.faults.watch import Watch
@@ -51,9 +51,10 @@ async def test_well_is_the_first_answer_and_the_first_new_case_that_count() -> N
 
 
 def test_p99_of_few_values_is_the_worst() -> None:
-    """By the nearest rank; nothing is interpolated below what was seen."""
+    """By the nearest rank, of a hundred the last but one; nothing is interpolated below what was seen."""
     values = [0.1 * n for n in range(1, 11)]
-    assert (quantile(values, 50), quantile(values, 99), quantile([], 99)) == ("0.5 s", "1.0 s", "")
+    assert (seconds(values, 50), seconds(values, 99), seconds([], 99)) == ("0.5 s", "1.0 s", "")
+    assert quantile([0.0] * 99 + [9.0], 99) == 0.0
 
 
 @pytest.mark.parametrize(

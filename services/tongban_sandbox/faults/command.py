@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,19 +121,32 @@ def run(console: Console, chosen: Sequence[tuple[Fault, int]], options: Options)
 async def _campaign(
     folder: Path, chosen: Sequence[tuple[Fault, int]], around: tuple[Options, Console, list[Row]]
 ) -> None:
-    options, console, rows = around
+    """One country after another, until every fault had its turn: a spoiled one proves nothing more."""
     began_s = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"{time.monotonic() - began_s:6.1f} s  {text}", highlight=False, soft_wrap=True)
+        around[1].print(f"{time.monotonic() - began_s:6.1f} s  {text}", highlight=False, soft_wrap=True)
 
     this = asyncio.current_task()
     assert this is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    left, number = chosen, 1
+    while left:
+        left = await _one_country(folder / f"country-{number}", left, (*around, say))
+        number += 1
+
+
+async def _one_country(
+    folder: Path,
+    faults: Sequence[tuple[Fault, int]],
+    around: tuple[Options, Console, list[Row], Callable[[str], None]],
+) -> Sequence[tuple[Fault, int]]:
+    """Strike it until nothing is left to do, or it is spoiled; returns what is left."""
+    options, _, rows, say = around
     form = SHORT if options.short else FULL
     plan = Plan(form.scale, options.seed)
     provinces = sorted(load_provinces())[: form.provinces]
-    small_disk = any(fault.name == DISK_FULL for fault, _ in chosen)
+    small_disk = any(fault.name == DISK_FULL for fault, _ in faults)
     kept = options.keep is not None
     async with StruckCountry(folder, provinces, plan, say, small_disk=small_disk, keep=kept) as country:
         client = Client(Crowd(provinces, plan), form.pace)
@@ -142,7 +155,7 @@ async def _campaign(
         try:
             ground = Field(country, client, form.hold_s, form.many_open, options.earlier)
             campaign = Campaign(ground, say, each=not options.short, patience=form.patience, rows=rows)
-            await campaign.run(chosen)
+            return await campaign.run(faults)
         finally:
             country.thaw()
             await client.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tongban_gateway.http1 import Http1Upstream
 from tongban_sandbox.faults.client import ENDS, Reply, call, kinds
 from tongban_sandbox.faults.field import Field, StrikeMissedError, Wound
-from tongban_sandbox.faults.report import quantile
+from tongban_sandbox.faults.figures import quantile
 
 if TYPE_CHECKING:
     from tongban_sandbox.faults.client import Client, Failed
@@ -112,7 +112,7 @@ def _p99(client: Client, away: frozenset[str], between: tuple[float, float]) -> 
         if begin_s <= answer.begin_s and answer.end_s <= end_s
         if answer.province not in away and not answer.source.startswith("case")
     ]
-    return quantile([1000 * value for value in took_s], 99).replace(" s", " ms")
+    return f"{1000 * quantile(took_s, 99):.0f} ms" if took_s else "unknown"
 
 
 async def database_away(field: Field) -> Wound:

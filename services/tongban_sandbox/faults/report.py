@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from tongban_sandbox.faults.figures import seconds
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -34,7 +36,7 @@ def _cells(row: Row) -> Sequence[str]:
     checked = ("", "", "") if found is None else (str(found.lost), str(found.doubled), str(len(found.wrong)))
     flight = f"{sum(row.in_flight) / max(1, len(row.in_flight)):.0f}"
     bound = f"{row.bound_s:.0f} s"
-    took = (quantile(row.took_s, 50), quantile(row.took_s, 99), bound)
+    took = (seconds(row.took_s, 50), seconds(row.took_s, 99), bound)
     words = "ok" if row.good else "FAILED"
     return (
         *(row.fault.name, str(len(row.took_s)), flight, *checked),
@@ -44,12 +46,3 @@ def _cells(row: Row) -> Sequence[str]:
 
 def _drained(row: Row) -> str:
     return "" if row.found is None else f"{row.drained_s:.0f} s"
-
-
-def quantile(values_s: Sequence[float], percent: int) -> str:
-    """By the nearest rank, so that p99 of fewer than a hundred is the worst."""
-    if not values_s:
-        return ""
-    ordered = sorted(values_s)
-    rank = -(-len(ordered) * percent // 100)
-    return f"{ordered[max(0, rank - 1)]:.1f} s"
