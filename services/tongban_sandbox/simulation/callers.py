@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Shares of applications that are followed by, or have, each of these.
 ASK, HOLD, DIE, REPEAT, HAND_IN, WITHDRAW, LIFT = 0.4, 0.03, 0.01, 0.05, 0.9, 0.08, 0.7
 RECENT, NOWHERE, ALONE, WHOLE, COPIED, LEAVE_OUT = 0.15, 0.01, 0.6, 0.7, 0.3, 0.1
-APPROVE, APPROVE_OR_REFUSE, SLOW = 0.8, 0.9, 0.05
+APPROVE, APPROVE_OR_REFUSE, SLOW, UNDER_WAY = 0.8, 0.9, 0.05, 0.7
 RECENT_MAX = 60
 TRIES_MAX = 8
 TRY_AGAIN_S = 4.0
@@ -64,7 +64,7 @@ class Callers:
         self._plan = plan
         self._random = country.chance.source("callers")
         self._everybody = list(country.residents)
-        self._mates = country.households()
+        self._mates = country.mates
         self._recent: deque[PersonKey] = deque(maxlen=RECENT_MAX)
         self._gone: set[PersonKey] = set()
         self._held: set[PersonKey] = set()
@@ -147,6 +147,7 @@ class Callers:
         random = self._random.random
         accepted = self.acknowledged.cases[case_id]
         if random() < REPEAT:
+            await self._look_at(case_id, accepted)
             again = await self._insist("POST", "/v1/cases", accepted.body, accepted.key)
             other = again.status == HTTPStatus.ACCEPTED and again.body["case_id"] != case_id
             if other and not self._country.excused(accepted.at_s, accepted.province):
@@ -162,9 +163,16 @@ class Callers:
             if reply.status == HTTPStatus.ACCEPTED:
                 self.acknowledged.withdrawn[case_id] = self._country.time.now_s()
 
-    def _somebody(self) -> PersonKey:
+    async def _look_at(self, case_id: str, accepted: Accepted) -> None:
+        """What was acknowledged is known."""
+        reply = await self._country.call("GET", f"/v1/cases/{case_id}")
+        excused = self._country.excused(accepted.at_s, accepted.province)
+        if reply.status == HTTPStatus.NOT_FOUND and not excused:
+            self._break("an acknowledged application is unknown", case_id)
+
+    def _somebody(self, recent: float = RECENT) -> PersonKey:
         """Anybody; often somebody who has just applied: a race, an onward or a return move."""
-        if self._recent and self._random.random() < RECENT:
+        if self._recent and self._random.random() < recent:
             return self._random.choice(self._recent)
         return self._random.choice(self._everybody)
 
@@ -216,7 +224,7 @@ class Callers:
     async def _question(self) -> None:
         """Where is somebody registered?"""
         country = self._country
-        person = self._somebody()
+        person = self._somebody(UNDER_WAY)
         began_s = country.time.now_s()
         body = {**country.residents[person].identity, "purpose": "BANK"}
         reply = await country.call("POST", "/v1/registrations/lookup", body)

@@ -58,6 +58,7 @@ class Country:
         self.sites: dict[Province, Site] = {}
         self.residents: dict[PersonKey, Resident] = {}
         self.observers: list[Callable[[str, Sequence[Change]], None]] = []
+        self.mates: Mapping[PersonKey, Sequence[PersonKey]] = {}
         self.failed: asyncio.Future[BrokenPromiseError] = loop.create_future()
         self._folder = folder
         self._gateway: Process = loop.process(GATEWAY)
@@ -98,6 +99,7 @@ class Country:
             self.residents |= {resident.key: resident for resident in people}
             await self.book.inner.register_first([(resident.key, code) for resident in people])
             site.load()
+        self.mates = self._households()
         self.book.entered = self._entered
         self.book.tell()
         await asyncio.gather(*(site.start() for site in self.sites.values()))
@@ -129,7 +131,7 @@ class Country:
         for observer in self.observers:
             self.loop.call_soon(observer, province, changes, context=self.loop.outside.context())
 
-    def households(self) -> Mapping[PersonKey, Sequence[PersonKey]]:
+    def _households(self) -> Mapping[PersonKey, Sequence[PersonKey]]:
         """Who lived together at the beginning, by person."""
         homes: dict[str, list[PersonKey]] = {}
         for key in self.residents:

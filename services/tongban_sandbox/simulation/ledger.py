@@ -30,13 +30,19 @@ class Book:
         self._weather = weather
         self._random = random
         self._told = 0
+        self._digests: dict[str, str] = {}
 
     def tell(self) -> None:
         """Tell of what was entered since the last time."""
         fresh = self.inner.entries[self._told :]
         self._told = len(self.inner.entries)
+        self._digests |= {entry.person: entry.certificate_digest for entry in fresh}
         if fresh:
             self.entered(fresh)
+
+    def certificate(self, person: str) -> str:
+        """The digest of the certificate that made a person's province the holder."""
+        return self._digests[person]
 
     async def way(self, owner: str) -> None:
         """There. Raises LedgerDownError: then nothing was entered."""

@@ -11,13 +11,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tongban_sandbox.simulation.watch import ENDED, BrokenPromiseError
+from tongban_shared.ids import PersonKey
 
 if TYPE_CHECKING:
     from tongban_sandbox.simulation.callers import Acknowledged
     from tongban_sandbox.simulation.country import Country
+    from tongban_sandbox.simulation.site import Site
     from tongban_shared.ids import Province
 
 UNSENT = "SELECT message_id FROM outbox WHERE next_try_at IS NOT NULL"
+REGISTERED = (
+    "SELECT key, household_id, open FROM person LEFT JOIN household ON id = household_id"
+    " WHERE state IN ('HELD', 'FROZEN')"
+)
+CERTIFIED = "SELECT key, epoch, proof_digest FROM person WHERE state IN ('HELD', 'FROZEN')"
 UNDONE = frozenset({"WITHDRAWN", "REFUSED", "EXPIRED", "VOIDED"})
 REPEATED_MAX = 20
 
@@ -43,6 +50,9 @@ class Verdict:
         """All of it."""
         self._liveness()
         self._homes()
+        for site in self._country.sites.values():
+            self._households(site)
+            self._certificates(site)
         self._kept_word()
         await self._repeats()
         for unheard in self._country.loop.unheard:
@@ -74,6 +84,24 @@ class Verdict:
             fault = watch.at_rest(key)
             if fault is not None:
                 self._break(fault, key)
+
+    def _households(self, site: Site) -> None:
+        """Whoever is registered is so in an open household, with people of their own alone (M-2)."""
+        mates = self._country.mates
+        together: dict[str, str] = {}
+        for key, home, is_open in site.read(REGISTERED):
+            if not is_open:
+                self._break("somebody is registered in a household that is closed", str(key))
+            first = together.setdefault(str(home), str(key))
+            if key not in mates[PersonKey(first)]:
+                self._break("two families are in one household", str(key), first)
+
+    def _certificates(self, site: Site) -> None:
+        """Above epoch 0 a holder has the very certificate that the ledger knows (I3)."""
+        for key, epoch, digest in site.read(CERTIFIED):
+            entered = self._country.book.certificate(str(key))
+            if epoch and digest != entered:
+                self._break("a holder has another certificate than the ledger", str(key))
 
     def _kept_word(self) -> None:
         """Each request that was acknowledged had its effect, and is known."""
