@@ -46,7 +46,7 @@ def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings
             return None
         case = opening(event, around)
     elif event.sender is not None and event.sender != case.other_side():
-        return Outcome(Fate.REFUSED, case, code="WRONG_SENDER")
+        return _from_elsewhere(case, kind)
     judge = kind.judges.get(event.name)
     verdict = judge(case, event, around) if judge else Verdict()
     if verdict.name in CONTRADICTIONS:
@@ -55,6 +55,12 @@ def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings
     if step is None:
         return _not_now(case, event, kind)
     return _take(case, event, kind, (step, verdict, around))
+
+
+def _from_elsewhere(case: Case, kind: CaseKind) -> Outcome:
+    """Not from the other side. While that is not known, it may be from it: then the message waits."""
+    may_be = case.other_side() is None and case.state not in kind.terminal
+    return Outcome(Fate.PARKED if may_be else Fate.REFUSED, case, code="WRONG_SENDER")
 
 
 def _not_now(case: Case, event: Event, kind: CaseKind) -> Outcome | None:

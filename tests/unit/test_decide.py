@@ -258,6 +258,19 @@ def test_a_stranger_is_refused_in_every_state(side: Side, name: str) -> None:
         assert (outcome.fate, outcome.code) == (Fate.REFUSED, "WRONG_SENDER")
 
 
+@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("state", ["LOCATING", "CORRECTION"])
+def test_while_the_origin_is_not_known_a_message_waits(state: str, name: str) -> None:
+    """It may be from the origin, to a destination that was put back and has forgotten who that is."""
+    asked = replace(case(Side.DESTINATION, state), origin=None)
+    outcome = decide(asked, event(name, A), MIGRATION, around())
+    assert outcome is not None
+    assert outcome.fate is Fate.PARKED
+    ended = decide(replace(asked, state="WITHDRAWN"), event(name, A), MIGRATION, around())
+    assert ended is not None
+    assert ended.fate is Fate.REFUSED
+
+
 @given(st.sampled_from(list(every())))
 def test_the_same_input_gives_the_same_outcome(where: tuple[Side, str, str]) -> None:
     """Pure: deciding twice gives the same case and the same draft, and the inputs stay as they were."""

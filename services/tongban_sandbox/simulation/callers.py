@@ -63,8 +63,7 @@ class Callers:
         self._country = country
         self._plan = plan
         self._random = country.chance.source("callers")
-        self._everybody = list(country.residents)
-        self._mates = country.mates
+        self._everybody: list[PersonKey] = []
         self._recent: deque[PersonKey] = deque(maxlen=RECENT_MAX)
         self._gone: set[PersonKey] = set()
         self._held: set[PersonKey] = set()
@@ -74,6 +73,11 @@ class Callers:
         self._on_desk: set[tuple[str, str]] = set()
         self._serial = 0
         self._applying = 0
+
+    def arrive(self) -> None:
+        """The country is open: these are its people, and its officers' desks are seen."""
+        self._everybody = list(self._country.residents)
+        self._country.observers.append(self.saw)
 
     @property
     def busy(self) -> bool:
@@ -188,7 +192,7 @@ class Callers:
         home = watch.people[person].get(holder)
         mates = [
             key
-            for key in self._mates[person]
+            for key in self._country.mates[person]
             if key != person and home and (row := watch.people[key].get(holder)) and row.home == home.home
         ]
         return mates[:5] if random() < WHOLE else mates[:1]

@@ -67,30 +67,34 @@ def run(
     faults: Collection[Fault] = tuple(Fault),
 ) -> Result:
     """Play one run. folder: empty, for the provinces' files."""
-    began_s, began_cpu_s = time.perf_counter(), time.process_time()
     chance = Chance(seed)
     plan = draw_plan(seed, cases, chance.source("plan"), faults)
     loop = SimLoop(chance.source("order"))
+    try:
+        return _run(loop, plan, template, folder)
+    finally:
+        # When nothing else holds what the dead left standing.
+        loop.bury()
+
+
+def _run(loop: SimLoop, plan: Plan, template: Template, folder: Path) -> Result:
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
+    chance = Chance(plan.seed)
     country = Country(loop, template, folder, chance)
-    callers: list[Callers] = []
+    people = Callers(country, plan)
     with _alone(chance, country.said_error), on_the_loop(country.attendant_of):
-        try:
-            broken = loop.run_until_complete(
-                loop.create_task(_play(country, plan, callers), context=loop.outside.context())
-            )
-        finally:
-            loop.bury()
+        broken = loop.run_until_complete(loop.outside.spawn(_play(country, plan, people)))
     journal = country.journal
     return Result(
         plan=plan,
         broken=None if broken is None else broken.what,
         about=tuple(journal.last(broken.about, LAST_EVENTS)) if broken is not None else (),
         digest=journal.digest,
-        cases=len(callers[0].acknowledged.cases) if callers else 0,
+        cases=len(people.acknowledged.cases),
         looked=country.watch.looked,
         answers=country.history.answers,
         counts=journal.counts,
-        replies=callers[0].replies if callers else Counter(),
+        replies=people.replies,
         virtual_s=country.time.now_s(),
         wall_s=time.perf_counter() - began_s,
         cpu_s=time.process_time() - began_cpu_s,
@@ -115,10 +119,10 @@ def _alone(chance: Chance, error: Callable[[str], None]) -> Iterator[None]:
         random.setstate(before)
 
 
-async def _play(country: Country, plan: Plan, callers: list[Callers]) -> BrokenPromiseError | None:
+async def _play(country: Country, plan: Plan, people: Callers) -> BrokenPromiseError | None:
     """The run until it is over, or until a promise is broken."""
-    story = asyncio.ensure_future(_story(country, plan, callers))
-    await asyncio.wait((story, country.failed), return_when=asyncio.FIRST_COMPLETED)
+    story = asyncio.ensure_future(_story(country, plan, people))
+    _ = await asyncio.wait((story, country.failed), return_when=asyncio.FIRST_COMPLETED)
     if country.failed.done():
         story.cancel()
         return country.failed.result()
@@ -126,11 +130,9 @@ async def _play(country: Country, plan: Plan, callers: list[Callers]) -> BrokenP
     return None
 
 
-async def _story(country: Country, plan: Plan, callers: list[Callers]) -> None:
+async def _story(country: Country, plan: Plan, people: Callers) -> None:
     await country.open(plan.provinces)
-    people = Callers(country, plan)
-    callers.append(people)
-    country.observers.append(people.saw)
+    people.arrive()
     nemesis = Nemesis(country, plan)
     nemesis.begin()
     await people.day()
