@@ -291,6 +291,9 @@ class Unit:
         if known is not None and person.key not in self.changes.persons:
             self.changes.person_base[person.key] = known.version
         fresh = replace(person, version=(known.version if known else 0) + 1)
+        if known is not None and not fresh.record:
+            # A copy without the resident form, as of a household's members; what was read of it stays.
+            fresh = replace(fresh, record=known.record)
         self._loaded.people[person.key] = fresh
         self.changes.persons[person.key] = fresh
         if person.record and (known is None or person.record != known.record):

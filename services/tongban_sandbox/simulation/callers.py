@@ -141,9 +141,10 @@ class Callers:
             return None
         case_id: str = reply.body["case_id"]
         accepted = Accepted(destination, self._country.time.now_s(), key, body)
-        known = self.acknowledged.cases.setdefault(case_id, accepted)
-        if known.key != key:
+        known = self.acknowledged.cases.get(case_id)
+        if known is not None and known.key != key and not self._country.forgiven(known.at_s, destination):
             self._break("one case number was given to two applications", case_id)
+        self.acknowledged.cases[case_id] = accepted
         return case_id, left_out
 
     async def _follow_up(self, case_id: str, left_out: str | None) -> None:

@@ -18,7 +18,7 @@ from tongban_sandbox.simulation.journal import Journal
 from tongban_sandbox.simulation.ledger import Book, LedgerLine
 from tongban_sandbox.simulation.loop import PROCESS
 from tongban_sandbox.simulation.outside import NOTHING, History, Reply
-from tongban_sandbox.simulation.site import Site
+from tongban_sandbox.simulation.site import Fate, Site
 from tongban_sandbox.simulation.template import GATEWAY
 from tongban_sandbox.simulation.watch import BrokenPromiseError, Watch
 from tongban_sandbox.simulation.weather import Weather
@@ -82,7 +82,17 @@ class Country:
         province: there; None: anywhere.
         """
         sites = self.sites.values() if province is None else (self.sites[province],)
-        return any(begin_s <= at_s <= end_s + SLACK_S for site in sites for begin_s, end_s in site.lost)
+        return any(begin_s <= at_s <= end_s + SLACK_S for site in sites for begin_s, end_s, _ in site.lost)
+
+    def forgiven(self, at_s: float, province: Province) -> bool:
+        """Whether it was forgotten without a trace: a file was put back whose fence was lost or put back too.
+
+        Then only a peer can tell, and the province works on until one has.
+        """
+        return any(
+            begin_s <= at_s <= end_s + SLACK_S and fence is not Fate.STAYS
+            for begin_s, end_s, fence in self.sites[province].lost
+        )
 
     def attendant_of(self, process: Process) -> Attendant:
         """Who attends to the databases of a process."""

@@ -99,7 +99,7 @@ class Site:
         self.clock = clock
         self.fence = SiteFence(self)
         self.fuse: int | None = None
-        self.lost: list[tuple[float, float]] = []
+        self.lost: list[tuple[float, float, Fate]] = []
         self.process: Process | None = None
         self.registry: Registry | None = None
         self._door: AsgiUpstream | None = None
@@ -295,7 +295,7 @@ class Site:
             self.fence.head = backup.head if fence is Fate.PUT_BACK else None
         if fence is Fate.PUT_BACK:
             self._broker.weather.spared.add(self.code)
-        self.lost.append((backup.at_s, at_s))
+        self.lost.append((backup.at_s, at_s, fence))
         self._journal.note("restore", self.code, fence)
         self._watch.put_back(self.code)
         self.load()
