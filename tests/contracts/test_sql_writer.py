@@ -7,9 +7,12 @@ import contextlib
 import random
 import traceback
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
+import asyncpg
 import pytest
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Text, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -303,5 +306,33 @@ async def test_a_commit_that_the_server_turned_down_is_a_store_failure(postgres_
     with pytest.raises(StoreDownError):
         await unit()
     await add(writer, "a")
+    await writer.close()
+    await engine.dispose()
+
+
+@pytest.mark.live
+async def test_a_driver_that_has_lost_its_thread_is_replaced(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stood still gives up a statement whose answer has come: a store failure, no defect."""
+
+    async def lost(*_: object) -> None:
+        raise InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    engine = await prepared(postgres_url)
+    writer = Writer(engine)
+
+    async def count_in_a_unit() -> None:
+        async with writer.unit() as line:
+            await line.fetch(COUNT)
+
+    for method, work in (("fetch", count_in_a_unit), ("execute", partial(add, writer, "lost"))):
+        await add(writer, f"before {method}")
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncpg.Connection, method, lost)
+            with pytest.raises(StoreDownError):
+                await work()
+        await add(writer, f"after {method}")
+    assert await count(engine) == 4
     await writer.close()
     await engine.dispose()

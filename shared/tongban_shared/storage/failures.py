@@ -5,7 +5,12 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from asyncpg.exceptions import IntegrityConstraintViolationError, InterfaceError, PostgresError
+from asyncpg.exceptions import (
+    IntegrityConstraintViolationError,
+    InterfaceError,
+    InternalClientError,
+    PostgresError,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from tongban_shared.errors import StoreDownError
@@ -13,8 +18,9 @@ from tongban_shared.errors import StoreDownError
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
-# Everything a driver or the pool can raise; asyncpg's own come bare while a connection is being made.
-FAILURES: Final = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
+# Everything a driver or the pool can raise; asyncpg's own come bare while a connection is being made. Its
+# InternalClientError: a process that stood still for long gave up a statement just as its answer came.
+FAILURES: Final = (SQLAlchemyError, OSError, PostgresError, InterfaceError, InternalClientError)
 # SQLSTATE classes of a server that can't do it now: connection, deadlock, resources, operator, system.
 AWAY_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
 AWAY_CODES: Final = frozenset(
@@ -86,6 +92,8 @@ def _words(error: BaseException) -> str:
 
 
 def _driver_says_away(error: BaseException | None) -> bool:
+    if isinstance(error, InternalClientError):
+        return True
     code = getattr(error, "sqlite_errorcode", None) or 0
     state = getattr(error, "sqlstate", None) or ""
     return code & PRIMARY_CODE in AWAY_CODES or state[:2] in AWAY_CLASSES

@@ -11,7 +11,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from asyncpg.exceptions import InterfaceError, PostgresError
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
 
 from tongban_shared.errors import StoreDownError
 from tongban_shared.storage.compiled import form_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Watchers = Sequence[Callable[[str], None]]
 
 NOTHING: Final[Mapping[str, Any]] = {}
-DRIVER_ERRORS: Final = (sqlite3.Error, PostgresError, InterfaceError)
+DRIVER_ERRORS: Final = (sqlite3.Error, PostgresError, InterfaceError, InternalClientError)
 
 
 class Line(ABC):
