@@ -191,7 +191,10 @@ def _unfold(unit: Unit, event: Event, wire_type: str) -> Event:
 
 def _with_own_certificate(office: Office, event: Event) -> Event:
     """The destination gives an origin that was put back its own certificate; other proofs are left aside."""
-    enclosed = office.opener.of(event.sender or "").open_proof(event.body.certificate)
+    try:
+        enclosed = office.opener.of(event.sender or "").open_proof(event.body.certificate)
+    except WireError:
+        return event  # the word that it is settled holds without
     of = enclosed.message.envelope
     ours = (of.type, of.sender, of.case_id) == (Certificate.name, office.province, event.case_id)
     return replace(event, opened=enclosed) if ours else event

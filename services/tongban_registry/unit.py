@@ -299,7 +299,8 @@ class Unit:
         if person.record and (known is None or person.record != known.record):
             self.changes.records[person.key] = person.record
         if person.proof:
-            self.changes.proofs[person.key] = person.proof
+            # What is decided later in this unit encloses this one, and none of an earlier case.
+            self._loaded.proofs[person.key] = self.changes.proofs[person.key] = person.proof
         self._refresh_member(fresh)
 
     def _refresh_member(self, person: Person) -> None:

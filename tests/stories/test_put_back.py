@@ -274,6 +274,25 @@ async def test_an_origin_that_was_put_back_gets_its_own_certificate_again(countr
     assert (await country.lookup(person, A)).json()["proof"] == before
 
 
+async def test_settled_brings_the_certificate_that_came_in_the_same_unit(country: Country) -> None:
+    """Certificate and reissue come together: B gets the certificate of this case, not of an earlier one."""
+    person = country.person(A)
+    await country.move(person, B)
+    copy = backup(country, B)
+    country.wire.hold("certificate", "reissue")
+    case = await country.apply(person, A)
+    await country.wait(lambda: any(x.name == "certificate" for x in country.wire.held), "certificate")
+    await put_back(country, B, copy)
+    await country.wait(lambda: any(x.name == "reissue" for x in country.wire.held), "reissue")
+    for name in ("certificate", "reissue"):
+        await country.wire.deliver(country.wire.taken(name, case))
+    await country.until(A, case, "COMPLETED")
+    country.wire.holding.clear()
+    await all_is_well(country, person, (A, 2))
+    assert country.registers.count("quarantine") == 0
+    assert (await country.lookup(person, B)).json()["proof"] is not None
+
+
 async def test_a_case_number_is_never_given_twice(country: Country) -> None:
     """Applications that came after the backup have their numbers; who applies after it gets another one."""
     copy = backup(country, B)
