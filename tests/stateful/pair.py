@@ -19,7 +19,7 @@ from tests.stories.world import BREATH_S, Country
 from tongban_registry.commands import Command
 from tongban_registry.registry import Registry
 from tongban_shared import fault_points
-from tongban_shared.errors import PutBackError, StoreDownError
+from tongban_shared.errors import PutBackError, UnavailableError
 
 A, B = "32", "33"
 CODES = (A, B)
@@ -158,7 +158,7 @@ class Pair(Country):
         answer = asyncio.ensure_future(registry.hall.ask(Command("pass")))
         try:
             return await _first(answer, registry) is not None
-        except StoreDownError:
+        except UnavailableError:
             return False
 
     # --- the doors
