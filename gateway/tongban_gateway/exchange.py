@@ -12,6 +12,8 @@ from tongban_shared.web.trace import traceparent
 
 MOVED_TO = b"x-tongban-moved-to"
 """A registry that is not the holder any more names the next one in this header of its answer."""
+ABSENT = b"x-tongban-absent"
+"""A registry that has no record under a number says so in this header: it is not the name that is wrong."""
 
 WAIT_S_MAX = 30
 # By name, so that nothing slips through: no hop-by-hop header, no forged internal one, and no address of the
@@ -25,7 +27,7 @@ PASSED_ON = frozenset(
 NOT_PASSED_BACK = frozenset(
     {
         *(b"connection", b"content-length", b"date", b"keep-alive", b"proxy-authenticate", b"server"),
-        *(b"te", b"trailer", b"transfer-encoding", b"upgrade", b"x-powered-by", MOVED_TO),
+        *(b"te", b"trailer", b"transfer-encoding", b"upgrade", b"x-powered-by", MOVED_TO, ABSENT),
     }
 )
 _WAIT = re.compile(rb"(?:^|[\s,;])wait=([0-9]{1,4})(?![0-9])")
@@ -54,6 +56,11 @@ def to_caller(answer: UpstreamResponse) -> Answer:
     headers = [header for header in answer.headers if header[0] not in NOT_PASSED_BACK]
     headers.append((b"content-length", b"%d" % len(answer.body)))
     return Answer(answer.status, headers, answer.body)
+
+
+def is_absent(answer: UpstreamResponse) -> bool:
+    """Whether the registry that answers has no record of the person at all."""
+    return any(name == ABSENT for name, _ in answer.headers)
 
 
 def moved_to(answer: UpstreamResponse) -> Province | None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from tongban_gateway.exchange import moved_to, to_caller
+from tongban_gateway.exchange import is_absent, moved_to, to_caller
 from tongban_gateway.forward import Forwarder, ProvinceAwayError
 from tongban_gateway.monitor import Monitor
 from tongban_gateway.routing import ByPerson, first_guess
@@ -93,11 +93,14 @@ class People:
         """Have the holder answer, as for an application that the home province decides.
 
         While the ledger is down, the province that coded the number is asked, and one step further if it says
-        so; its word that the person is unknown does not count then. Raises what Forwarder.forward raises.
+        so; its word that the person is unknown does not count then. Nor does it where the ledger has entered
+        them: their record was lost and is on its way back (G1). Raises what Forwarder.forward raises.
         """
         where = await self._whereabouts(person)
         answer = await self._forwarder.forward(where.province, request)
         self._check_absence(where, answer)
+        if where.custody is not None and is_absent(answer):
+            raise RefusedError("RECOVERING")
         return to_caller(answer)
 
     async def look_up(self, person: ByPerson, request: UpstreamRequest) -> Answer:
@@ -126,8 +129,13 @@ class People:
         return to_caller(trail.answer)
 
     def _ledger_knows_better(self, where: Whereabouts, answer: UpstreamResponse) -> bool:
-        """Whether the registry can't tell, or tells of a time before the ledger's newest entry."""
+        """Whether the registry can't tell, or tells of a time before the ledger's newest entry.
+
+        A registry whose database was put back may not know yet of a person whom the ledger has entered since.
+        """
         if answer.status == HTTPStatus.SERVICE_UNAVAILABLE or _points_back(answer):
+            return True
+        if where.custody is not None and is_absent(answer):
             return True
         if where.custody is None or answer.status != HTTPStatus.OK:
             return False

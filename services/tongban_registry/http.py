@@ -44,6 +44,7 @@ JSON = "application/json"
 PREFER_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 OFFICER_HEADER = "X-Tongban-Officer"
+ABSENT_HEADER = "X-Tongban-Absent"
 Officer = Annotated[str | None, Header(alias=OFFICER_HEADER, max_length=40)]
 # The public word for each custody state. Source: domain.md §2.3.
 PUBLIC_STATE = {
@@ -128,13 +129,13 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
         restoring = await gate.restoring(key)
         person = await hall.store.lookup(key, access, hall.office.clock.now())
         if person is not None and person.name_check != check:
-            raise RefusedError("PERSON_UNKNOWN")
+            return _unknown()
         if restoring and (person is None or person.state not in CLAIMING):
             # By the ledger they are here, and their record is on its way back (G1): neither "unknown" then
             # nor where they lived before.
             raise RefusedError("RECOVERING")
         if person is None or person.state is Registration.DROPPED:
-            raise RefusedError("PERSON_UNKNOWN")
+            return _absent(_unknown())
         return _registration(person, hall)
 
     @router.post(
@@ -147,11 +148,23 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
         command.officer = officer or "officer"
         restoring = await gate.restoring(PersonKey(command.persons[0]))
         answer = await _put(hall, command, (request, key))
-        if restoring and answer.status_code == HTTPStatus.NOT_FOUND:
+        if answer.status_code != HTTPStatus.NOT_FOUND:
+            return answer
+        if restoring:
             raise RefusedError("RECOVERING")
-        return answer
+        return _absent(answer)
 
     return router
+
+
+def _unknown() -> Response:
+    return as_response(problem("PERSON_UNKNOWN"))
+
+
+def _absent(answer: Response) -> Response:
+    """Tell the gateway that there is no record at all; outside, it looks as a wrong name does."""
+    answer.headers[ABSENT_HEADER] = "1"
+    return answer
 
 
 def _registration(person: Person, hall: Hall) -> Response:

@@ -163,9 +163,9 @@ class Registry:
         for case in undecided:
             name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
             self.asker.put([Ask(name, case)])
-        known = [peer for peer in self.office.peers if peer in self.hall.counters.sequences]
-        if known:
-            self.hall.post(Command("started", persons=tuple(known)))
+        if self.hall.counters.unit:
+            # Those too of whom this database knows nothing: it may be from before the first message to them.
+            self.hall.post(Command("started", persons=self.office.peers))
         self._inlet = await self._transport.open_inlet(self.office.province, positions)
         sources = (self._read(self._inlet), run_timers(self.hall))
         workers = (self.hall.run(), self.relay.run(), self.asker.run())

@@ -141,7 +141,8 @@ class SmallRegistry:
         if number in self.prepared:
             return self._elsewhere("ASK_ORIGIN", number, self.prepared[number])
         if self.holds.get(number) != asked["name"]:
-            raise RefusedError("PERSON_UNKNOWN")
+            absent = {} if number in self.holds else {"X-Tongban-Absent": "1"}
+            return JSONResponse({"code": "PERSON_UNKNOWN", "instance": ""}, 404, absent)
         answer = {"province": self.province, "state": "REGISTERED", "source": "registry"}
         return JSONResponse(answer | self._epoch(number))
 

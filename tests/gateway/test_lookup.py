@@ -115,6 +115,19 @@ async def test_a_recovering_holder_is_answered_for(country: Country) -> None:
     assert (answer.status_code, answer.json()["source"]) == (200, "ledger")
 
 
+async def test_who_is_entered_and_not_yet_back_is_answered_for(country: Country) -> None:
+    """A database that was put back does not know whom the ledger has entered since: never "nowhere"."""
+    await country.register(ZHEJIANG)
+    await country.move(ZHEJIANG, GUANGDONG)
+    country.registries[GUANGDONG].holds.clear()
+    answer = await country.look_up()
+    assert (answer.status_code, answer.json()["province"], answer.json()["source"]) == (
+        200,
+        GUANGDONG,
+        "ledger",
+    )
+
+
 async def test_absent_and_not_allowed_look_the_same(country: Country) -> None:
     """A wrong name and an unknown person get the same status, code, words and headers."""
     await country.register(ZHEJIANG)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
+POLL_S = 0.05
 FAULTS = [sys.executable, "-m", "tongban_sandbox.cli", "faults"]
 
 
@@ -32,7 +33,7 @@ def test_nobody_is_lost_by_real_faults(tmp_path: Path) -> None:
 def test_interrupted_it_ends_what_it_started(tmp_path: Path) -> None:
     """Ctrl-C while a program is frozen leaves no process behind."""
     folder = tmp_path / "run"
-    arguments = [*FAULTS, "--only", "freeze-ledger", "--keep", str(folder)]
+    arguments = [*FAULTS, "--short", "--only", "freeze-ledger", "--keep", str(folder)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = ""
@@ -59,7 +60,7 @@ def left_over(folder: Path) -> list[str]:
 def wait_until_frozen(folder: Path) -> None:
     """Return when a program of the run stands still."""
     while not any("tongban_ledger" in line and state == "T" for state, line in processes(folder)):
-        os.sched_yield()
+        time.sleep(POLL_S)
 
 
 def processes(folder: Path | None = None) -> list[tuple[str, str]]:

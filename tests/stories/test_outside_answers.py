@@ -132,6 +132,10 @@ async def test_an_unknown_person_or_a_wrong_name(country: Country) -> None:
     answers = [wrong, await country.lookup(person, B)]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert [answer.json()["code"] for answer in answers] == ["PERSON_UNKNOWN"] * 2
+    absent = ["X-Tongban-Absent" in answer.headers for answer in answers]
+    assert absent == [False, True], (
+        "the gateway alone is told which it was, and asks no further at a wrong name"
+    )
 
 
 async def test_every_question_is_logged(country: Country) -> None:

@@ -31,6 +31,8 @@ LOOK_S, LOOK_S_MAX = 0.25, 3.0
 CLOSE_LOOK_S, CLOSELY_MAX = 0.1, 6
 LOOKS_AT_ONCE = 16
 ASKED_AT_ONCE_MAX = 400
+# Each caller outside has a connection of its own: what is not answered is not for want of one.
+CALLS_AT_ONCE_MAX = 4_000
 COMPLETED = "COMPLETED"
 ENDS = frozenset({COMPLETED, "REFUSED", "WITHDRAWN", "EXPIRED", "VOIDED"})
 UNKNOWN_PERSON = "PERSON_UNKNOWN"
@@ -121,7 +123,7 @@ class Client:
 
     def begin(self, urls: Sequence[str]) -> None:
         """Let the load begin, by these gateways."""
-        self._ways = [Http1Upstream(url) for url in urls]
+        self._ways = [Http1Upstream(url, connections_max=CALLS_AT_ONCE_MAX) for url in urls]
         self._pacing = [asyncio.create_task(self._ask_on())]
         self.apply_on()
 

@@ -144,7 +144,7 @@ STEPS = (
     Step(D, S.CORRECTION,  "withdraw",   OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MW"),
     Step(D, S.CORRECTION,  "withdraw",   "known",      None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "MW"),
     Step(D, ASKING,        "withdraw",   OK,           None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "MW"),
-    Step(D, S.WITHDRAWING, LIMIT,        OK,           None,      None,            S.WITHDRAWING, AT_O,      h(24),  "S1"),
+    Step(D, S.WITHDRAWING, LIMIT,        OK,           None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "MW"),
     Step(O, S.OPEN,        "withdrawal", OK,           None,      "cancel",        S.WITHDRAWN,   NOBODY,    None,   "MX"),
     Step(O, S.FROZEN,      "withdrawal", OK,           "thaw",    "cancel",        S.WITHDRAWN,   NOBODY,    None,   "MX"),
     Step(O, S.OPEN,        "withdrawal", "lapsed",     None,      "cancel",        S.EXPIRED,     NOBODY,    None,   "M-1"),
