@@ -223,6 +223,9 @@ class Registry:
 
     async def failed(self) -> str | None:
         """None while all workers run, else which one stopped; then the process must not go on."""
+        opening = self._opening
+        if opening is not None and opening.done() and (opening.cancelled() or opening.exception()):
+            return "it did not come up"
         stopped = [task for task in self._tasks if task.done()]
         return f"{len(stopped)} of {len(self._tasks)} workers stopped" if stopped else None
 
