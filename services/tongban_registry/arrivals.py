@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
@@ -49,7 +49,7 @@ class Batch:
     refused: list[Quarantined] = field(default_factory=list)
     positions: dict[Family, Position] = field(default_factory=dict)
     receipts: dict[str, Receipts] = field(default_factory=dict)
-    receipted: set[str] = field(default_factory=set)
+    receipted: set[tuple[str, str]] = field(default_factory=set)
     started: dict[str, Any] = field(default_factory=dict)
     ahead: dict[str, Any] = field(default_factory=dict)
     returned: list[Returned] = field(default_factory=list)
@@ -123,7 +123,8 @@ def _sort(batch: Batch, opened: Opened) -> None:
         # Only the receiver's own word retires a row, and a message id names its receiver (C5).
         envelope = opened.message.envelope
         ours = f"{envelope.receiver}-{envelope.sender}-"
-        batch.receipted.update(message_id for message_id in body.taken if message_id.startswith(ours))
+        told = zip_longest(body.taken, body.digests[: len(body.taken)], fillvalue="")
+        batch.receipted.update(entry for entry in told if entry[0].startswith(ours))
         batch.returned.extend(entry for entry in body.returned if entry.id.startswith(ours))
     elif opened.message.envelope.type == Started.name:
         batch.started[opened.message.envelope.sender] = body.sent

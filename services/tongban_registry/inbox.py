@@ -18,7 +18,14 @@ import structlog
 from tongban_registry.arrivals import Batch, arrival_of, open_records, read_parked
 from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply, take_command
-from tongban_registry.envelopes import Sealed, path_text, receipt_messages, sign_messages, unkept_messages
+from tongban_registry.envelopes import (
+    Sealed,
+    path_text,
+    receipt_messages,
+    receipted_digest,
+    sign_messages,
+    unkept_messages,
+)
 from tongban_registry.fence import NoFence
 from tongban_registry.outage import Outage
 from tongban_registry.peers import answer_started, hear_peers, send_again
@@ -296,14 +303,14 @@ class Hall:
         if before is not None:
             if before == digest:
                 unit.fates["SEEN"] = unit.fates.get("SEEN", 0) + 1
-                batch.receipt(envelope.sender).taken.append(envelope.id)
+                batch.receipt(envelope.sender).take(envelope.id, digest)
             else:
                 unit.quarantine("ID_REUSED", envelope.sender, envelope.id, taken.proof)
                 batch.receipt(envelope.sender).returned.append(Returned(id=envelope.id, code="ID_REUSED"))
             return
         loaded.seen[envelope.id] = digest
         unit.changes.inbox.append((envelope.id, digest, envelope.case_id, to_us(unit.now)))
-        batch.receipt(envelope.sender).taken.append(envelope.id)
+        batch.receipt(envelope.sender).take(envelope.id, digest)
         if envelope.type == Resend.name:
             send_again(unit, envelope.sender, cast("Resend", taken.message.body))
             return
@@ -336,7 +343,7 @@ class Hall:
         unit.changes.positions.extend(
             (family.value, p.log_id, p.next) for family, p in batch.positions.items()
         )
-        unit.changes.receipted.extend((message_id, at) for message_id in sorted(batch.receipted))
+        unit.changes.receipted.extend((*receipt, at) for receipt in sorted(batch.receipted))
         unit.changes.returned.extend((entry.id, at, entry.code) for entry in batch.returned)
 
     def _seal(self, unit: Unit, batch: Batch, name: str) -> Sealed | None:
@@ -362,7 +369,15 @@ class Hall:
             if message.seq:
                 place = (message.message_id, message.to, message.seq, message.family.value, message.case_id)
                 proof = (number, leaf.index, path_text(leaf), message.raw.decode("utf-8"))
-                unit.changes.outbox.append((*place, *proof, at, at + FIRST_RETRY_US, 0, None, None))
+                fate = (
+                    at,
+                    at + FIRST_RETRY_US,
+                    0,
+                    None,
+                    None,
+                    receipted_digest(sha256(message.raw).hexdigest()),
+                )
+                unit.changes.outbox.append((*place, *proof, *fate))
         return True
 
     def _count(self, unit: Unit, batch: Batch) -> None:

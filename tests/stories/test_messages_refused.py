@@ -105,6 +105,19 @@ async def test_only_the_receiver_s_receipt_retires_a_row(country: Country) -> No
     assert country.registers.rows(B, query, message_id) == [(None,)]
 
 
+@pytest.mark.parametrize(("same", "receipted"), [(False, False), (True, True)])
+async def test_a_receipt_is_for_these_bytes(country: Country, same: bool, receipted: bool) -> None:  # noqa: FBT001
+    """A sender that was put back gives a number twice: the receipt for the first retires no second (G1)."""
+    case = await stopped_at(country, country.person(A), "receipt", "permit")
+    letter = country.wire.taken("permit", case)
+    query = "SELECT digest, receipted_at IS NOT NULL FROM outbox WHERE message_id = ?"
+    ((digest, _),) = country.registers.rows(B, query, letter.label.id)
+    told = Receipt(taken=(letter.label.id,), digests=(digest if same else "0" * 16,))
+    await country.wire.deliver(forged(country, told, (A, B)))
+    await country.calm()
+    assert country.registers.rows(B, query, letter.label.id) == [(digest, int(receipted))]
+
+
 async def test_a_receipt_alone_retires_a_row(country: Country) -> None:
     """The answer of the case is no receipt: without the receipt the row is sent again (C5)."""
     country.wire.dropping.add("receipt")

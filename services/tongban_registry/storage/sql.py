@@ -84,7 +84,7 @@ QUARANTINE = _rows_like(t.QUARANTINE, without=("n",))
 REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
 POSITIONS = _rows_like(t.POSITIONS)
-RECEIPTS = rowset("receipts", message_id=Text, at=BigInteger)
+RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
 NOTES = _rows_like(t.META)
 WANTED_AGAIN = rowset("wanted_again", receiver=Text, prefix=Text, seq=BigInteger, at=BigInteger)
 RETURNS = rowset("returns", message_id=Text, at=BigInteger, code=Text)
@@ -105,9 +105,14 @@ CHANGED_PERSONS = (
     .values({name: PERSONS_AFTER.c[name] for name in _MUTABLE_PERSON})
 )
 CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
+# A receipt of an older program tells no digest, nor does a row of one.
 RETIRE = (
     update(t.OUTBOX)
-    .where(t.OUTBOX.c.message_id == RECEIPTS.c.message_id, t.OUTBOX.c.receipted_at.is_(None))
+    .where(
+        t.OUTBOX.c.message_id == RECEIPTS.c.message_id,
+        t.OUTBOX.c.receipted_at.is_(None),
+        or_(t.OUTBOX.c.digest.is_(None), RECEIPTS.c.digest == "", t.OUTBOX.c.digest == RECEIPTS.c.digest),
+    )
     .values(receipted_at=RECEIPTS.c.at, next_try_at=None)
 )
 RETURN = (

@@ -177,6 +177,7 @@ OUTBOX = Table(
     _big("tries"),
     _big("receipted_at", null=True),
     _text("returned", null=True),
+    _text("digest", null=True),
     Index(
         "outbox_pending",
         "next_try_at",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from tongban_shared.messages.envelope import Body, Contract
-from tongban_shared.messages.types import Count, MessageId, ReasonCode
+from tongban_shared.messages.types import Count, MessageDigest, MessageId, ReasonCode
 from tongban_shared.ports import Family
 
 
@@ -17,13 +17,18 @@ class Returned(Contract):
 
 
 class Receipt(Body):
-    """RC · These messages are durably taken; or returned to sender. Only this retires an outbox row (C5)."""
+    """RC · These messages are durably taken; or returned to sender. Only this retires an outbox row (C5).
+
+    digests: of each that was taken, the first 16 digits of the SHA-256 of its bytes. A sender that was put
+    back may have given a number twice; the receipt for the first does not retire the second (G1).
+    """
 
     name: ClassVar[str] = "receipt"
     family: ClassVar[Family] = Family.COMMON
     basis: ClassVar[str] = "RC"
     v: Literal[1] = 1
     taken: tuple[MessageId, ...] = ()
+    digests: tuple[MessageDigest, ...] = ()
     returned: tuple[Returned, ...] = ()
 
 

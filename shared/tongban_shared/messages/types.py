@@ -32,6 +32,7 @@ CaseNumber = Annotated[str, StringConstraints(pattern=CASE_ID), Meta(pattern=_wh
 MessageId = Annotated[str, StringConstraints(pattern=MESSAGE_ID), Meta(pattern=_whole(MESSAGE_ID))]
 PersonDigest = Annotated[str, StringConstraints(pattern=HEX_32), Meta(pattern=_whole(HEX_32))]
 NameCheck = Annotated[str, StringConstraints(pattern=HEX_16), Meta(pattern=_whole(HEX_16))]
+MessageDigest = Annotated[str, StringConstraints(pattern=HEX_16), Meta(pattern=_whole(HEX_16))]
 Sha256 = Annotated[str, StringConstraints(pattern=HEX_64), Meta(pattern=_whole(HEX_64))]
 ReasonCode = Annotated[str, StringConstraints(pattern=CODE), Meta(pattern=_whole(CODE))]
 OrgNumber = Annotated[str, StringConstraints(pattern=ORG), Meta(pattern=_whole(ORG))]
