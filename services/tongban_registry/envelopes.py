@@ -168,7 +168,12 @@ def receipt_messages(
 ) -> Iterator[Outgoing]:
     """One receipt per sender, not kept: it rides in the unit's parcel."""
     bodies = (
-        (sender, Receipt(taken=tuple(receipt.taken), returned=tuple(receipt.returned)))
+        (
+            sender,
+            Receipt(
+                taken=tuple(receipt.taken), digests=tuple(receipt.digests), returned=tuple(receipt.returned)
+            ),
+        )
         for sender, receipt in receipts.items()
     )
     return unkept_messages(bodies, office, now, unit)
