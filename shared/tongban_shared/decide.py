@@ -39,13 +39,16 @@ CONTRADICTIONS = frozenset({"invalid", "stale"})
 
 
 def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings) -> Outcome | None:
-    """Decide one event. None: a message whose case is not known here and does not begin one (park it)."""
+    """Decide one event. None: a message whose case is not known here and does not begin one (park it).
+
+    What encloses this side's own acceptance is from the other side, whoever was taken for it before.
+    """
     if case is None:
         opening = kind.opens.get(event.name)
         if opening is None:
             return None
         case = opening(event, around)
-    elif event.sender is not None and event.sender != case.other_side():
+    elif event.sender is not None and event.sender != case.other_side() and not event.bound:
         return _from_elsewhere(case, kind)
     judge = kind.judges.get(event.name)
     verdict = judge(case, event, around) if judge else Verdict()

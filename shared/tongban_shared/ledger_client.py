@@ -145,7 +145,8 @@ class HttpLedger:
             reply = await self._client.post(
                 path, content=body, headers=self._sign(path, body), timeout=timeout
             )
-        except httpx.HTTPError as error:
+        # anyio asks a socket that uvloop has just lost for its name, and lets the error of that through.
+        except (httpx.HTTPError, AttributeError) as error:
             if isinstance(error, httpx.TimeoutException):
                 self._mute_until_s = asyncio.get_running_loop().time() + MUTE_S
             raise LedgerDownError(f"the custody ledger does not answer ({type(error).__name__})") from error

@@ -271,6 +271,18 @@ def test_while_the_origin_is_not_known_a_message_waits(state: str, name: str) ->
     assert ended.fate is Fate.REFUSED
 
 
+@pytest.mark.parametrize("name", ["certificate", "inquire"])
+@pytest.mark.parametrize("origin", [None, C])
+@pytest.mark.parametrize("state", ["LOCATING", "REFUSED", "CHECKING", "CORRECTION"])
+def test_an_acceptance_binds_whoever_was_the_origin(state: str, origin: str | None, name: str) -> None:
+    """Put back to before it knew the origin, then refused: the ledger had them here by then (G1)."""
+    asked = replace(case(Side.DESTINATION, state), origin=origin)
+    outcome = decide(asked, replace(event(name, A), bound=True), MIGRATION, around())
+    assert outcome is not None
+    assert outcome.draft is not None
+    assert (outcome.case.state, outcome.case.origin, outcome.draft.to) == ("RESTORING", A, A)
+
+
 @given(st.sampled_from(list(every())))
 def test_the_same_input_gives_the_same_outcome(where: tuple[Side, str, str]) -> None:
     """Pure: deciding twice gives the same case and the same draft, and the inputs stay as they were."""

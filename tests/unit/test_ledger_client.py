@@ -46,10 +46,16 @@ def refuse_to_connect(_: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused")
 
 
+def lose_the_socket(_: httpx.Request) -> httpx.Response:
+    """The connection broke between two steps of the client."""
+    raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         pytest.param(refuse_to_connect, id="no server"),
+        pytest.param(lose_the_socket, id="socket lost"),
         pytest.param(lambda _: httpx.Response(503), id="503"),
         pytest.param(lambda _: httpx.Response(401), id="401"),
         pytest.param(lambda _: httpx.Response(200, content=b"<html>"), id="no JSON"),
