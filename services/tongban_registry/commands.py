@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
 from tongban_registry.notices import at_the_door
+from tongban_registry.office import SERIALS
 from tongban_registry.peers import ask_again, issue_again, tell_started
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
@@ -24,7 +25,6 @@ from tongban_shared.ids import make_case_id
 from tongban_shared.registration import CANCELLED, Registration
 
 OFFER_KEPT_STATE = "CONFIRMING"
-SERIALS = 10**8
 ACCEPTED = 202
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).

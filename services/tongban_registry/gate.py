@@ -11,6 +11,7 @@ everybody to send again what it may have forgotten. Content that went with the d
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import structlog
 
 from tongban_registry.commands import Command
 from tongban_registry.gate_rules import catch_up, finds_out, is_behind, prefixes
+from tongban_registry.office import STAMPS_DOUBTED, STAMPS_LOST_MAX
 from tongban_registry.outage import Outage
 from tongban_registry.storage.gate_sql import (
     BY_FENCE,
@@ -45,8 +47,6 @@ log = structlog.get_logger()
 PASSAGES_EACH = 5_000
 TOLD_PER_UNIT = 500
 LEDGER_RETRY_S = 1.0
-STAMPS_LOST_MAX = 1_000_000
-"""More numbers than a registry gives between two backups; of case numbers it has a hundred million a day."""
 
 
 class Gate:
@@ -71,6 +71,9 @@ class Gate:
             why = BY_FENCE
         if why:
             await self._renumber(why, fence)
+        elif self._hall.counters.unit:
+            # A fence may be put back together with its database: numbers may be given that neither knows.
+            self._hall.counters.stamp += secrets.randbelow(STAMPS_DOUBTED)
         read = int(notes.get(LEDGER_READ, 0))
         passages = await self._passages(read, proven=fence is not None and not why)
         if passages:

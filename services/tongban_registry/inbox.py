@@ -233,6 +233,7 @@ class Hall:
         self._refuse(unit, batch)
         for arrival in read_parked(unit, loaded.parked):
             unit.remember_parked(arrival)
+        counters.skip(batch.case_ids - loaded.cases.keys(), self.office.province)
         for taken in batch.taken:
             self._take(unit, batch, taken, loaded)
         answer_started(unit, batch, loaded.seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
@@ -10,6 +11,13 @@ from typing import TYPE_CHECKING
 from tongban_shared.clock import BEIJING
 from tongban_shared.ids import Province
 from tongban_shared.ports import Head
+
+SERIALS = 10**8
+"""So many case numbers a day; document numbers a year."""
+STAMPS_LOST_MAX = 1_000_000
+"""More numbers than a registry gives between two backups."""
+STAMPS_DOUBTED = 200_000
+"""Fewer, where it is not certain that any were: each start leaves out some of them, by chance."""
 
 if TYPE_CHECKING:
     from tongban_shared.catalogue import Catalogue
@@ -51,6 +59,16 @@ class Counters:
         """A number never given before by this registry."""
         self.stamp += 1
         return self.stamp
+
+    def skip(self, case_ids: Iterable[str], province: Province) -> None:
+        """Past the numbers of these cases, of which this database knows nothing.
+
+        Whoever accepted them here did so before it was put back (G1); their numbers are not given again.
+        """
+        for case_id in case_ids:
+            ahead = (int(case_id[12:20]) - self.stamp) % SERIALS
+            if case_id.startswith(province) and ahead <= STAMPS_DOUBTED:
+                self.stamp += ahead
 
     def next_sequence(self, receiver: str) -> int:
         """The next place in the row of messages to one receiver."""

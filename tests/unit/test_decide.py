@@ -271,6 +271,14 @@ def test_while_the_origin_is_not_known_a_message_waits(state: str, name: str) ->
     assert ended.fate is Fate.REFUSED
 
 
+def test_facts_of_others_change_nothing() -> None:
+    """A number was given twice, by a destination that was put back: the origin tells of whom had it first."""
+    asked = replace(case(Side.DESTINATION, "CHECKING"), persons=("0" * 32,))
+    outcome = decide(asked, event("facts", A), MIGRATION, around())
+    assert outcome is not None
+    assert (outcome.fate, outcome.case) == (Fate.REFUSED, asked)
+
+
 @pytest.mark.parametrize("name", ["certificate", "inquire"])
 @pytest.mark.parametrize("origin", [None, C])
 @pytest.mark.parametrize("state", ["LOCATING", "REFUSED", "CHECKING", "CORRECTION"])

@@ -112,7 +112,8 @@ class Verdict:
         for number, at_s in word.withdrawn.items():
             province = word.cases[number].province
             case = watch.cases[province].get(number)
-            if case is None or case.state not in UNDONE:
+            undone = case is not None and case.state in UNDONE
+            if not undone and number not in watch.promised:
                 self._gone("a withdrawn case was completed", number, at_s, province)
         for key, at_s in (*word.deaths.items(), *word.holds.items()):
             row = watch.people[key][watch.ledger[key].holder]

@@ -23,6 +23,7 @@ CLAIMING = frozenset({"HELD", "FROZEN"})
 ENDED = frozenset({"CANCELLED_DEATH", "CANCELLED_MILITARY"})
 BINDING = frozenset({"PREPARED", "HELD", "FROZEN"}) | ENDED
 IN_TRANSFER = frozenset({"FROZEN", "RELEASED", "PREPARED"})
+ACCEPTED = frozenset({"PREPARED", "RESTORING", "VERIFYING", "COMPLETED"})
 
 
 class BrokenPromiseError(Exception):
@@ -70,6 +71,8 @@ class Watch:
         self.silent: set[str] = set()
         self.owed: dict[tuple[str, str], int] = {}
         self.looked = 0
+        # Cases whose acceptance was lost with a file: who withdraws one later is heard too late.
+        self.promised: set[str] = set()
         self._held: dict[tuple[str, int], str] = {}
         self._forgetful: set[str] = set()
         self._broken = broken
@@ -92,6 +95,9 @@ class Watch:
         """A province's file is about to be replaced by an older one."""
         self.silent.add(province)
         self._forgetful.add(province)
+        self.promised.update(
+            number for number, case in self.cases[province].items() if case.state in ACCEPTED
+        )
         for key, rows in self.people.items():
             row = rows.get(province)
             if row is not None and row.state in BINDING:
