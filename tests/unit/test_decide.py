@@ -273,7 +273,7 @@ def test_while_the_origin_is_not_known_a_message_waits(state: str, name: str) ->
 
 def test_facts_of_others_change_nothing() -> None:
     """A number was given twice, by a destination that was put back: the origin tells of whom had it first."""
-    asked = replace(case(Side.DESTINATION, "CHECKING"), persons=("0" * 32,))
+    asked = replace(case(Side.DESTINATION, "CHECKING"), persons=("e" * 32,))
     outcome = decide(asked, event("facts", A), MIGRATION, around())
     assert outcome is not None
     assert (outcome.fate, outcome.case) == (Fate.REFUSED, asked)
