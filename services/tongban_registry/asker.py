@@ -15,7 +15,7 @@ from tongban_registry.outage import Outage
 from tongban_registry.unit import Ask
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_rules import Located
-from tongban_shared.errors import LedgerDownError
+from tongban_shared.errors import LedgerDownError, StoreDownError
 from tongban_shared.fault_points import fault_point
 from tongban_shared.ids import PersonKey, Province
 from tongban_shared.ports import Move
@@ -57,7 +57,7 @@ class Asker:
                 try:
                     await self._ask(batch)
                     self._outage.ended()
-                except LedgerDownError as error:
+                except (LedgerDownError, StoreDownError) as error:
                     self._outage.began(error)
                     self._meters.ledger_failures.inc()
                     self._waiting.extendleft(reversed(batch))
@@ -66,6 +66,7 @@ class Asker:
     async def _ask(self, batch: Sequence[Ask]) -> None:
         appends = [ask.case for ask in batch if ask.name == "ledger.append"]
         locates = [ask.case for ask in batch if ask.name == "ledger.locate"]
+        await self._name([ask.case for ask in batch if ask.name == "ledger.name"])
         if appends:
             verdicts = await self._ledger.append([move_of(case) for case in appends])
             fault_point("asker.asked")
@@ -80,6 +81,15 @@ class Asker:
                 }
                 epochs = {key: found[PersonKey(key)].epoch for key in case.persons if PersonKey(key) in found}
                 self._hall.post(Command("located", body=Located(holders, epochs), case_id=case.id))
+
+    async def _name(self, cases: Sequence[Case]) -> None:
+        """Find the persons of a hand-over whom the ledger names by its own digests alone (G1)."""
+        for case in cases:
+            moved = await self._hall.store.moved_to(case.destination)
+            by_digest = {self._ledger.digest_of(PersonKey(key)): key for key in moved}
+            persons = tuple(by_digest[digest] for digest in case.data.digests if digest in by_digest)
+            if persons and len(persons) == len(case.data.digests):
+                self._hall.post(Command("named", case_id=case.id, persons=persons))
 
 
 def move_of(case: Case) -> Move:

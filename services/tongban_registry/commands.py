@@ -155,6 +155,13 @@ def _on_recovered(unit: Unit, command: Command) -> Reply:
     return NO_REPLY
 
 
+def _on_named(unit: Unit, command: Command) -> Reply:
+    """Whom a hand-over of the ledger concerned, unless they are not known here any more (G1)."""
+    if all(key in unit.people for key in command.persons):
+        unit.decide(unit.event("named", command.case_id or "", command.persons), "migration")
+    return NO_REPLY
+
+
 def _on_resend(unit: Unit, command: Command) -> Reply:
     """Ask everybody to send again."""
     ask_again(unit, command.body)
@@ -191,6 +198,7 @@ _HANDLERS = {
     "register": _on_register,
     "parked": _on_parked,
     "recovered": _on_recovered,
+    "named": _on_named,
     "resend": _on_resend,
     "reissue": _on_reissue,
     "started": _on_started,

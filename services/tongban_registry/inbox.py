@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from tongban_shared.wire import Opened
 
 COMMANDS_PER_UNIT_MAX = 500
+# They name persons whose records are read with them.
+FOUND = frozenset({"recovered", "named"})
 # A larger unit costs no less for each message, and whoever stands at the door waits for two of them.
 RECORDS_PER_UNIT_MAX = 64
 UNIT_SIZE_BYTES = 1_000_000
@@ -264,7 +266,7 @@ class Hall:
         loaded.parked = await tx.parked(batch.case_ids | mine | near)
         held_up = {row.case_id for row in loaded.parked}
         asked = {person for command in commands if command.name == "register" for person in command.persons}
-        lost = {person for command in commands if command.name == "recovered" for person in command.persons}
+        lost = {person for command in commands if command.name in FOUND for person in command.persons}
         moving = loaded.persons_of(batch.cases_of(READS_PERSONS) | mine | held_up)
         loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked | lost | told)
         leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up) | lost

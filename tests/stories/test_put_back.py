@@ -101,6 +101,21 @@ async def test_both_sides_are_put_back(country: Country) -> None:
     await all_is_well(country, person, (B, 1))
 
 
+async def test_both_sides_are_put_back_to_before_there_and_back(country: Country) -> None:
+    """B has to get the records from A before it can find whom A recalls from it."""
+    person = country.person(A)
+    copies = {code: backup(country, code) for code in (A, B)}
+    await country.move(person, B)
+    await country.move(person, A)
+    await country.calm()
+    await country.crash(B)
+    await put_back(country, A, copies[A])
+    await put_back(country, B, copies[B])
+    await country.calm()
+    await country.pass_time(days=2, step_hours=12)
+    await all_is_well(country, person, (A, 2))
+
+
 async def test_a_family_is_put_back_together(country: Country) -> None:
     """All of a household that moved as one are yielded and restored as one, with one head."""
     family = country.family(A, 2, 1)

@@ -27,7 +27,18 @@ A, B, C = "32", "33", "44"
 KEY, CHECK, DIGEST = "0" * 32, "0" * 16, "0" * 64
 CASE = CaseId("33012026030200000001T")
 MESSAGES = tuple(body.name.partition(".")[2] for body in m.BODIES)
-COMMANDS = ("apply", "located", "materials", "decision", "withdraw", "appended", "block", "recovered", LIMIT)
+COMMANDS = (
+    "apply",
+    "located",
+    "materials",
+    "decision",
+    "withdraw",
+    "appended",
+    "block",
+    "recovered",
+    "named",
+    LIMIT,
+)
 VERDICTS = tuple(sorted({step.verdict for step in STEPS} | CONTRADICTIONS | {"no such verdict"}))
 SIDES = {
     side: sorted({str(state) for s in STEPS if s.side is side for state in (*s.states(), s.next)})
@@ -114,6 +125,7 @@ BODIES: dict[str, Any] = {
         digest=DIGEST,
         sealed="",
     ),
+    "named": (KEY,),
     "recovered": Recovered(A, B, DIGEST, (KEY,), (KEY,)),
     "apply": Application(case(Side.DESTINATION, NEW).data, A, "0107"),
     "located": Located({KEY: A}, {KEY: 0}),

@@ -30,6 +30,7 @@ from tongban_registry.storage.sql import (
     UnitOfWork,
 )
 from tongban_shared.ports import Family, Position
+from tongban_shared.registration import MOVED_ON
 from tongban_shared.storage.engine import open_engine, read, write
 from tongban_shared.storage.rowset import rowset
 from tongban_shared.storage.writer import Writer
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 INCARNATION = "incarnation"
 RESENDS = rowset("resends", message_id=Text, next_try_at=BigInteger)
 
+_MOVED_ON = sorted(MOVED_ON)
 _LAST_UNIT = select(t.UNIT.c.n, t.UNIT.c.stamp, t.UNIT.c.chain).order_by(t.UNIT.c.n.desc()).limit(1)
 _PENDING = (
     select(t.OUTBOX, t.UNIT.c.header)
@@ -117,6 +119,12 @@ class RegistryStore:
             .order_by(t.CASES.c.due_at)
             .limit(limit)
         )
+        async with read(self.engine) as tx:
+            return (await tx.execute(query)).scalars().all()
+
+    async def moved_to(self, province: str) -> Sequence[str]:
+        """Keys of all who have moved there from here."""
+        query = select(t.PERSON.c.key).where(t.PERSON.c.moved_to == province, t.PERSON.c.state.in_(_MOVED_ON))
         async with read(self.engine) as tx:
             return (await tx.execute(query)).scalars().all()
 

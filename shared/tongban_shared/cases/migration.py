@@ -120,6 +120,11 @@ STEPS = (
     Step(O, S.RELEASED,    "recall",     OK,           None,      "reissue",       S.RELEASED,    AT_D,      REMIND, "G1"),
     Step(O, S.CONFIRMED,   "settled",    "proof",      "prove",   None,            S.CONFIRMED,   NOBODY,    None,   "G1"),
     Step(O, S.CONFIRMED,   "recall",     OK,           None,      "reissue",       S.CONFIRMED,   NOBODY,    None,   "G1"),
+    # Both put back, and the origin to before they came: it finds them once it has their records back itself
+    Step(O, S.RELEASED,    "recall",     "nameless",   None,      "ledger.name",   S.RELEASED,    AT_D,      REMIND, "G1"),
+    Step(O, S.CONFIRMED,   "recall",     "nameless",   None,      "ledger.name",   S.CONFIRMED,   NOBODY,    None,   "G1"),
+    Step(O, S.RELEASED,    "named",      OK,           None,      "reissue",       S.RELEASED,    AT_D,      REMIND, "G1"),
+    Step(O, S.CONFIRMED,   "named",      OK,           None,      "reissue",       S.CONFIRMED,   NOBODY,    None,   "G1"),
     # G1 at the destination, put back: recall, store, ask the ledger whether they are still here, then hold
     Step(D, UNBOUND,       "recovered",  OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, UNBOUND,       "certificate", "bound",     None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),

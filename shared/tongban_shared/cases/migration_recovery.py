@@ -112,6 +112,11 @@ def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
     return Verdict()
 
 
+def judge_recall(case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """Of a hand-over that the ledger alone remembers, the persons have to be found first."""
+    return Verdict(OK if case.data.agreed else "nameless")
+
+
 def judge_settled(case: Case, event: Event, _around: Surroundings) -> Verdict:
     """The word that ends the case; or, after it, the certificate that an origin that was put back has lost."""
     return Verdict("proof" if case.state == S.CONFIRMED and event.body.certificate else OK)
@@ -157,7 +162,18 @@ def after_recovered(case: Case, event: Event, around: Surroundings, _verdict: Ve
     case = remember(case, certificate_digest=found.certificate_digest, digests=found.digests)
     if case.side is Side.DESTINATION:
         return replace(case, origin=found.origin)
-    rows = [around.people[key] for key in found.persons]
+    case = _with_persons(case, found.persons, around)
+    case = remember(case, acceptance="", certificate_no="", released_at=event.at)
+    return replace(case, destination=found.destination, refusal=None, closed_at=None)
+
+
+def after_named(case: Case, event: Event, around: Surroundings, _verdict: Verdict) -> Case:
+    """Whom a hand-over of the ledger concerned, as they stand here."""
+    return _with_persons(case, event.body, around)
+
+
+def _with_persons(case: Case, persons: tuple[str, ...], around: Surroundings) -> Case:
+    rows = [around.people[key] for key in persons]
     agreed = tuple(
         PersonState(
             person=row.key, epoch=row.epoch, record_version=row.record_version, previous=row.proof_digest
@@ -165,8 +181,7 @@ def after_recovered(case: Case, event: Event, around: Surroundings, _verdict: Ve
         for row in rows
     )
     refs = tuple(PersonRef(person=row.key, name_check=row.name_check) for row in rows)
-    case = remember(case, agreed=agreed, persons=refs, acceptance="", certificate_no="", released_at=event.at)
-    return replace(case, persons=found.persons, destination=found.destination, refusal=None, closed_at=None)
+    return replace(remember(case, agreed=agreed, persons=refs), persons=persons)
 
 
 def after_certificate(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
@@ -250,6 +265,7 @@ OPENS: Mapping[str, Opening] = {
 }
 JUDGES: Mapping[str, Judge] = {
     "located": judge_where,
+    "recall": judge_recall,
     "settled": judge_settled,
     "reissue": judge_reissue,
     "facts": judge_forgotten(rules.judge_facts),
@@ -259,9 +275,14 @@ JUDGES: Mapping[str, Judge] = {
 }
 AMENDS: Mapping[str, Amend] = {
     "recovered": after_recovered,
+    "named": after_named,
     "reissue": after_reissue,
     "certificate": after_certificate,
     "inquire": after_certificate,
     "located": after_located,
 }
-COMPOSES: Mapping[str, Compose] = {"recall": compose_recall, "reissue": compose_reissue}
+COMPOSES: Mapping[str, Compose] = {
+    "recall": compose_recall,
+    "reissue": compose_reissue,
+    "ledger.name": lambda case, _event, _around: (case, Draft("ledger", None)),
+}
