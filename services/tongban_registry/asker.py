@@ -85,10 +85,13 @@ class Asker:
     async def _name(self, cases: Sequence[Case]) -> None:
         """Find the persons of a hand-over whom the ledger names by its own digests alone (G1)."""
         for case in cases:
-            moved = await self._hall.store.moved_to(case.destination)
-            by_digest = {self._ledger.digest_of(PersonKey(key)): key for key in moved}
-            persons = tuple(by_digest[digest] for digest in case.data.digests if digest in by_digest)
-            if persons and len(persons) == len(case.data.digests):
+            moved = await self._hall.store.ever_moved()
+            rows = {self._ledger.digest_of(PersonKey(key)): (key, epoch) for key, epoch in moved}
+            wanted = zip(case.data.digests, case.data.epochs, strict=True)
+            found = [(*rows.get(digest, ("", -1)), epoch) for digest, epoch in wanted]
+            # Who has come back since and left again, or stayed, is another hand-over's.
+            persons = tuple(key for key, before, epoch in found if before == epoch - 1)
+            if persons and all(before >= epoch - 1 for _, before, epoch in found):
                 self._hall.post(Command("named", case_id=case.id, persons=persons))
 
 

@@ -56,19 +56,25 @@ def is_missing(lines: Sequence[Passage], case: Case | None, province: str) -> bo
     return case.state not in (GAVE if gives else TOOK)
 
 
-def to_recover(lines: Sequence[Passage], here: Mapping[str, Person], province: str) -> Told:
+def to_recover(
+    lines: Sequence[Passage], here: Mapping[str, Person], province: str, *, past: bool = False
+) -> Told:
     """What to tell the case of a hand-over that is missing.
 
     here: register rows of this province by the ledger's digest of the person. An origin is told of its own
-    even where none of its rows is left to give up: a case that it does not know it would abort.
+    even where none of its rows is left to give up: a case that it does not know it would abort. past: all of
+    them have been handed over again since; their records are fetched for whoever may ask for them, if they
+    come.
     """
     first = lines[0]
-    digests = tuple(line.person for line in lines)
+    digests, epochs = tuple(line.person for line in lines), tuple(line.epoch for line in lines)
     persons: tuple[str, ...] = ()
     if first.origin == province:
         claimed = [here[line.person] for line in lines if _gave(here.get(line.person), line)]
         persons = tuple(person.key for person in claimed)
-    found = Recovered(first.origin, first.destination, first.certificate_digest, persons, digests)
+    found = Recovered(
+        first.origin, first.destination, first.certificate_digest, persons, digests, epochs, past
+    )
     return Told(first.case_id, "recovered", found, persons)
 
 
@@ -91,12 +97,15 @@ def catch_up(
     everything that it has forgotten; and a promise in it may have been kept since, and the person moved on.
     """
     found: list[Told] = []
+    passages = list(passages)
+    newest = {passage.person: passage.epoch for passage in passages}
     for lines in hand_overs(passages):
         case = cases.get(lines[0].case_id)
         if case is not None and case.state == S.RELEASING and _asked(case) == lines[0].certificate_digest:
             found.append(Told(case.id, "appended", "APPENDED"))
         elif put_back and (case is None or _may_be_old(lines, case, province)):
-            found.append(to_recover(lines, here, province))
+            past = all(newest[line.person] > line.epoch for line in lines)
+            found.append(to_recover(lines, here, province, past=past))
     return found
 
 

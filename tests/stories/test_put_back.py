@@ -111,7 +111,6 @@ async def test_both_sides_are_put_back_to_before_there_and_back(country: Country
     await country.crash(B)
     await put_back(country, A, copies[A])
     await put_back(country, B, copies[B])
-    await country.calm()
     await country.pass_time(days=2, step_hours=12)
     await all_is_well(country, person, (A, 2))
 

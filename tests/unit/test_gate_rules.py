@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from tongban_registry.gate_rules import is_behind, prefixes
-from tongban_shared.ports import Head
+from tongban_registry.gate_rules import catch_up, is_behind, prefixes
+from tongban_shared.cases.migration_recovery import Recovered
+from tongban_shared.ids import CaseId, Province
+from tongban_shared.ports import Head, Passage
 
 CHAIN, OTHER = "a" * 64, "b" * 64
 
@@ -46,3 +48,18 @@ def test_rows_of_several_senders_and_incarnations_are_apart() -> None:
     """A new incarnation begins at one."""
     ids = ["32-33-1-1", "32-33-1-2", "32-33-2-1", "44-33-1-2"]
     assert prefixes(ids) == {"32": {1: 2, 2: 1}, "44": {1: 0}}
+
+
+def test_a_hand_over_is_past_once_all_its_persons_were_handed_over_again() -> None:
+    """Two came by one case; one has left since: the records of both are needed until the other has left too."""
+
+    def line(seq: int, case_id: str, person: str, epoch: int, way: tuple[str, str]) -> Passage:
+        return Passage(seq, CaseId(case_id), person, epoch, Province(way[0]), Province(way[1]), CHAIN)
+
+    came = [line(1, "1", "p", 1, ("32", "33")), line(2, "1", "q", 1, ("32", "33"))]
+    one_left = [*came, line(3, "2", "p", 2, ("33", "44"))]
+    both_left = [*one_left, line(4, "3", "q", 2, ("33", "32"))]
+    for passages, past in ((came, False), (one_left, False), (both_left, True)):
+        body = catch_up(passages, {}, {}, "33")[0].body
+        assert isinstance(body, Recovered)
+        assert (body.digests, body.epochs, body.past) == (("p", "q"), (1, 1), past)

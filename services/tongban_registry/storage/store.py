@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Text, func, select, update
+from sqlalchemy import BigInteger, Text, func, or_, select, update
 
 from tongban_registry.office import Counters
 from tongban_registry.storage import tables as t
@@ -30,7 +30,6 @@ from tongban_registry.storage.sql import (
     UnitOfWork,
 )
 from tongban_shared.ports import Family, Position
-from tongban_shared.registration import MOVED_ON
 from tongban_shared.storage.engine import open_engine, read, write
 from tongban_shared.storage.rowset import rowset
 from tongban_shared.storage.writer import Writer
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 INCARNATION = "incarnation"
 RESENDS = rowset("resends", message_id=Text, next_try_at=BigInteger)
 
-_MOVED_ON = sorted(MOVED_ON)
 _LAST_UNIT = select(t.UNIT.c.n, t.UNIT.c.stamp, t.UNIT.c.chain).order_by(t.UNIT.c.n.desc()).limit(1)
 _PENDING = (
     select(t.OUTBOX, t.UNIT.c.header)
@@ -122,11 +120,13 @@ class RegistryStore:
         async with read(self.engine) as tx:
             return (await tx.execute(query)).scalars().all()
 
-    async def moved_to(self, province: str) -> Sequence[str]:
-        """Keys of all who have moved there from here."""
-        query = select(t.PERSON.c.key).where(t.PERSON.c.moved_to == province, t.PERSON.c.state.in_(_MOVED_ON))
+    async def ever_moved(self) -> Sequence[tuple[str, int]]:
+        """Key and epoch of all who have ever moved, here or away."""
+        query = select(t.PERSON.c.key, t.PERSON.c.epoch).where(
+            or_(t.PERSON.c.epoch > 0, t.PERSON.c.moved_to.is_not(None))
+        )
         async with read(self.engine) as tx:
-            return (await tx.execute(query)).scalars().all()
+            return [(key, epoch) for key, epoch in (await tx.execute(query)).all()]
 
     async def waiting_for_ledger(self) -> Sequence[Case]:
         """Cases whose question to the ledger has no answer yet."""

@@ -117,10 +117,11 @@ def compose_settled(case: Case, event: Event, around: Surroundings) -> tuple[Cas
     """M5. An origin that issues again what is settled here was put back: it gets its own certificate (G1)."""
     persons = tuple(m.PersonEpoch(person=s.person, epoch=s.epoch + 1) for s in case.data.agreed)
     kept = _its_certificate(case, around) if event.name == "reissue" and case.persons else ""
+    # Of a hand-over that is past, and was forgotten, only the origin has the number (G1).
     body = m.Settled(
-        certificate_no=case.data.certificate_no,
+        certificate_no=case.data.certificate_no or event.body.certificate_no,
         persons=persons,
-        effective_at=case.data.effective_at,
+        effective_at=case.data.effective_at or event.at,
         certificate="" if kept == NO_PROOF else kept,
     )
     return case, Draft(_other(case), body)

@@ -66,8 +66,8 @@ class MigrationData(Frozen, frozen=True):
     """The case's own record. `missing` are material kinds still owed; times are aware UTC.
 
     household_no: the one to join; new_household_no: the one that they will be in, theirs alone or joined.
-    certificate_digest, digests: of a hand-over learned from the ledger alone: its certificate, its persons as
-    the ledger knows them.
+    certificate_digest, digests, epochs: of a hand-over learned from the ledger alone: its certificate, its
+    persons as the ledger knows them, the epoch that each got. past: they have all left again since.
     """
 
     migration_type: str
@@ -96,3 +96,5 @@ class MigrationData(Frozen, frozen=True):
     offer_proof: str = ""
     certificate_digest: str = ""
     digests: tuple[str, ...] = ()
+    epochs: tuple[int, ...] = ()
+    past: bool = False

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from tongban_shared.cases import migration_memory as memory, migration_rules as rules
 from tongban_shared.cases.kind import (
+    LIMIT,
     NEW,
     OK,
     Amend,
@@ -47,8 +48,8 @@ UNKNOWN_TYPE_OF_MOVE = "UNKNOWN"
 class Recovered:
     """A hand-over that the ledger has entered and this database does not know.
 
-    persons: register rows here that it gives away, none for one that was taken. digests: as the ledger knows
-    its persons.
+    persons: register rows here that it gives away, none for one that was taken. digests, epochs: its persons
+    as the ledger knows them, and the epoch that each got. past: the ledger has them elsewhere since.
     """
 
     origin: str
@@ -56,6 +57,8 @@ class Recovered:
     certificate_digest: str
     persons: tuple[str, ...]
     digests: tuple[str, ...]
+    epochs: tuple[int, ...] = ()
+    past: bool = False
 
 
 # --- how a case begins
@@ -112,6 +115,18 @@ def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
     return Verdict()
 
 
+def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Only of those asked for: a number that was given twice, by one that was put back, had others before."""
+    asked = {fact.person for fact in event.body.persons} == set(case.persons) or not case.persons
+    return rules.judge_facts(case, event, around) if asked else Verdict("invalid", "BAD_BODY")
+
+
+def judge_limit(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Records of a past hand-over are waited for no longer."""
+    past = case.state == S.RESTORING and case.data.past
+    return Verdict("past") if past else rules.judge_limit(case, event, around)
+
+
 def judge_recall(case: Case, _event: Event, _around: Surroundings) -> Verdict:
     """Of a hand-over that the ledger alone remembers, the persons have to be found first."""
     return Verdict(OK if case.data.agreed else "nameless")
@@ -159,7 +174,10 @@ def judge_forgotten(judge: Judge) -> Judge:
 def after_recovered(case: Case, event: Event, around: Surroundings, _verdict: Verdict) -> Case:
     """What the ledger says; at the origin also whom it concerns here, as they stand."""
     found: Recovered = event.body
-    case = remember(case, certificate_digest=found.certificate_digest, digests=found.digests)
+    digests, epochs = found.digests, found.epochs
+    case = remember(
+        case, certificate_digest=found.certificate_digest, digests=digests, epochs=epochs, past=found.past
+    )
     if case.side is Side.DESTINATION:
         return replace(case, origin=found.origin)
     case = _with_persons(case, found.persons, around)
@@ -264,11 +282,12 @@ OPENS: Mapping[str, Opening] = {
     "refusal": open_forgotten,
 }
 JUDGES: Mapping[str, Judge] = {
+    LIMIT: judge_limit,
     "located": judge_where,
     "recall": judge_recall,
     "settled": judge_settled,
     "reissue": judge_reissue,
-    "facts": judge_forgotten(rules.judge_facts),
+    "facts": judge_forgotten(judge_facts),
     "offer": judge_forgotten(rules.judge_offer),
     "cancel": judge_forgotten(rules.judge_cancel),
     "refusal": judge_forgotten(rules.judge_refusal),

@@ -157,12 +157,6 @@ def judge_precheck(case: Case, _event: Event, around: Surroundings) -> Verdict:
 
 
 def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
-    """Only of those asked for: a number that was given twice, by one that was put back, had others before."""
-    asked = {fact.person for fact in event.body.persons} == set(case.persons) or not case.persons
-    return _judge_facts(case, event, around) if asked else Verdict("invalid", "BAD_BODY")
-
-
-def _judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
     """Clean and grade-A decides at once; a block refuses; moved on is followed; an officer has the rest."""
     facts = event.body.persons
     targets = {fact.moved_to for fact in facts if fact.status == "MOVED"}
