@@ -50,15 +50,17 @@ def test_rows_of_several_senders_and_incarnations_are_apart() -> None:
     assert prefixes(ids) == {"32": {1: 2, 2: 1}, "44": {1: 0}}
 
 
+def line(seq: int, person: str, epoch: int, way: tuple[str, str, str]) -> Passage:
+    """A line of the log. way: case, from, to."""
+    case_id, origin, destination = way
+    return Passage(seq, CaseId(case_id), person, epoch, Province(origin), Province(destination), CHAIN)
+
+
 def test_a_hand_over_is_past_once_all_its_persons_were_handed_over_again() -> None:
-    """Two came by one case; one has left since: the records of both are needed until the other has left too."""
-
-    def line(seq: int, case_id: str, person: str, epoch: int, way: tuple[str, str]) -> Passage:
-        return Passage(seq, CaseId(case_id), person, epoch, Province(way[0]), Province(way[1]), CHAIN)
-
-    came = [line(1, "1", "p", 1, ("32", "33")), line(2, "1", "q", 1, ("32", "33"))]
-    one_left = [*came, line(3, "2", "p", 2, ("33", "44"))]
-    both_left = [*one_left, line(4, "3", "q", 2, ("33", "32"))]
+    """Two came by one case; as long as one of them is here, the records are needed."""
+    came = [line(1, "p", 1, ("1", "32", "33")), line(2, "q", 1, ("1", "32", "33"))]
+    one_left = [*came, line(3, "p", 2, ("2", "33", "44"))]
+    both_left = [*one_left, line(4, "q", 2, ("3", "33", "32"))]
     for passages, past in ((came, False), (one_left, False), (both_left, True)):
         body = catch_up(passages, {}, {}, "33")[0].body
         assert isinstance(body, Recovered)
