@@ -11,7 +11,7 @@ from tongban_shared.cases.migration_data import S
 from tongban_shared.cases.migration_recovery import Recovered
 from tongban_shared.ids import CaseId
 from tongban_shared.ports import Head, Passage
-from tongban_shared.registration import CLAIMING, Person
+from tongban_shared.registration import CANCELLED, CLAIMING, Person
 
 # An origin has at least asked the ledger before it enters anything; a destination has accepted before that.
 GAVE = frozenset({S.RELEASING, S.RELEASED, S.CONFIRMED})
@@ -119,8 +119,11 @@ def _may_be_old(lines: Sequence[Passage], case: Case, province: str) -> bool:
 
 
 def _gave(person: Person | None, line: Passage) -> bool:
-    """Whether this row still claims what the line gave away."""
-    return person is not None and person.state in CLAIMING and person.epoch < line.epoch
+    """Whether this row still claims what the line gave away, and no earlier line did.
+
+    Or has ended: an entry of a past that was put back, and after which the ledger went another way.
+    """
+    return person is not None and person.state in CLAIMING | CANCELLED and person.epoch == line.epoch - 1
 
 
 def prefixes(message_ids: Iterable[str]) -> dict[str, dict[int, int]]:

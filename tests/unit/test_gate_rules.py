@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -9,6 +11,7 @@ from tongban_registry.gate_rules import catch_up, is_behind, prefixes
 from tongban_shared.cases.migration_recovery import Recovered
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.ports import Head, Passage
+from tongban_shared.registration import Person, Registration
 
 CHAIN, OTHER = "a" * 64, "b" * 64
 
@@ -65,3 +68,23 @@ def test_a_hand_over_is_past_once_all_its_persons_were_handed_over_again() -> No
         body = catch_up(passages, {}, {}, "33")[0].body
         assert isinstance(body, Recovered)
         assert (body.digests, body.epochs, body.past) == (("p", "q"), (1, 1), past)
+
+
+@pytest.mark.parametrize("state", ["HELD", "FROZEN", "CANCELLED_DEATH"])
+def test_a_row_is_given_away_by_the_line_that_follows_it(state: str) -> None:
+    """Away, back and away again since the backup: the row from before is the first line's, not the last one's."""
+    row = Person(
+        key="p",
+        epoch=0,
+        state=Registration(state),
+        record_version=1,
+        name_check="",
+        birth_date=date(1990, 1, 1),
+        household_id="h",
+        head=True,
+    )
+    away = line(1, "d", 1, ("1", "33", "32"))
+    back = line(2, "d", 2, ("2", "32", "33"))
+    away_again = line(3, "d", 3, ("3", "33", "32"))
+    told = catch_up([away, back, away_again], {}, {"d": row}, "33")
+    assert [one.persons for one in told] == [("p",), (), ()]

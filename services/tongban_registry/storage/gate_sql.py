@@ -11,7 +11,7 @@ from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import UnreceiptedRow, case_of, person_of
 from tongban_registry.storage.sql import CASES_BY_ID, KEYS, NOTES, PUT_NOTES
 from tongban_registry.storage.store import INCARNATION
-from tongban_shared.registration import CLAIMING
+from tongban_shared.registration import CANCELLED, CLAIMING
 from tongban_shared.storage.engine import read, write
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LEDGER_READ = "gate.ledger_read"
 # The last unit of work before this start: what came after it is in doubt if a peer finds a put-back out.
 OPENED_AT = "gate.opened_at"
 
-_CLAIMS = select(t.PERSON).where(t.PERSON.c.state.in_([state.value for state in CLAIMING]))
+_CLAIMS = select(t.PERSON).where(t.PERSON.c.state.in_([state.value for state in CLAIMING | CANCELLED]))
 
 
 class GateStore:
@@ -90,7 +90,7 @@ class GateStore:
             return {row[0]: case_of(row) for row in await tx.execute(CASES_BY_ID, KEYS.bind(wanted))}
 
     async def claims(self) -> Sequence[Person]:
-        """Every row that claims its person."""
+        """Every row that claims its person, or says that its registration has ended."""
         async with read(self._engine) as tx:
             return [person_of(row) for row in (await tx.execute(_CLAIMS)).all()]
 
