@@ -72,7 +72,7 @@ def test_a_hand_over_is_past_once_all_its_persons_were_handed_over_again() -> No
 
 @pytest.mark.parametrize("state", ["HELD", "FROZEN", "CANCELLED_DEATH"])
 def test_a_row_is_given_away_by_the_line_that_follows_it(state: str) -> None:
-    """Away, back and away again since the backup: the row from before is the first line's, not the last one's."""
+    """Away, back and away again since the backup: the row from before is the first line's alone."""
     row = Person(
         key="p",
         epoch=0,
