@@ -84,9 +84,9 @@ class Asker:
 
     async def _name(self, cases: Sequence[Case]) -> None:
         """Find the persons of a hand-over whom the ledger names by its own digests alone (G1)."""
+        moved = await self._hall.store.ever_moved() if cases else ()
+        rows = {self._ledger.digest_of(PersonKey(key)): (key, epoch) for key, epoch in moved}
         for case in cases:
-            moved = await self._hall.store.ever_moved()
-            rows = {self._ledger.digest_of(PersonKey(key)): (key, epoch) for key, epoch in moved}
             wanted = zip(case.data.digests, case.data.epochs, strict=True)
             found = [(*rows.get(digest, ("", -1)), epoch) for digest, epoch in wanted]
             # Who has come back since and left again, or stayed, is another hand-over's.
