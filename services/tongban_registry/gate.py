@@ -96,8 +96,9 @@ class Gate:
         newest = max(counters.incarnation, fence.incarnation if fence else 0)
         await self._store.renumber(newest + 1, why)
         self._hall.counters = await self._hall.store.counters()
-        # Case and document numbers are made of it, and those of the lost units have been given to people.
-        self._hall.counters.stamp += STAMPS_LOST_MAX
+        # Case and document numbers are made of it, and those of the lost units have been given to people; by
+        # chance, since those after an earlier put-back to the same units have been given too.
+        self._hall.counters.stamp += STAMPS_LOST_MAX + secrets.randbelow(STAMPS_LOST_MAX)
         await self._fence.write(self._hall.counters.head)
         self.put_back = True
         self._hall.meters.put_backs.labels(why).inc()
@@ -133,6 +134,8 @@ class Gate:
     async def _tell_cases(self, passages: Sequence[Passage], *, put_back: bool) -> None:
         """Tell each case what the ledger says of it."""
         cases = await self._store.cases(passage.case_id for passage in passages)
+        forgotten = {passage.case_id for passage in passages} - cases.keys()
+        self._hall.counters.skip(forgotten, self._hall.office.province)
         here = await self._by_digest() if put_back else {}
         told = catch_up(passages, cases, here, self._hall.office.province, put_back=put_back)
         commands = [Command(one.name, one.body, one.case_id, persons=one.persons) for one in told]
