@@ -11,7 +11,7 @@ everybody to send again what it may have forgotten. Content that went with the d
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ class Gate:
             await self._renumber(why, fence)
         elif self._hall.counters.unit:
             # A fence may be put back together with its database: numbers may be given that neither knows.
-            self._hall.counters.stamp += secrets.randbelow(STAMPS_DOUBTED)
+            self._hall.counters.stamp += random.randrange(STAMPS_DOUBTED)
         read = int(notes.get(LEDGER_READ, 0))
         passages = await self._passages(read, proven=fence is not None and not why)
         if passages:
@@ -98,7 +98,7 @@ class Gate:
         self._hall.counters = await self._hall.store.counters()
         # Case and document numbers are made of it, and those of the lost units have been given to people; by
         # chance, since those after an earlier put-back to the same units have been given too.
-        self._hall.counters.stamp += STAMPS_LOST_MAX + secrets.randbelow(STAMPS_LOST_MAX)
+        self._hall.counters.stamp += STAMPS_LOST_MAX + random.randrange(STAMPS_LOST_MAX)
         await self._fence.write(self._hall.counters.head)
         self.put_back = True
         self._hall.meters.put_backs.labels(why).inc()

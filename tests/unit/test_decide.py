@@ -283,6 +283,17 @@ def test_while_the_origin_is_not_known_a_message_waits(state: str, name: str) ->
     assert ended.fate is Fate.REFUSED
 
 
+def test_a_case_that_has_forgotten_its_persons_settles_all_the_same() -> None:
+    """Put back, and ended as past: the origin issues again, and is told that nothing is left to do."""
+    past = case(Side.DESTINATION, "COMPLETED")
+    past = replace(past, data=replace(past.data, agreed=(), certificate_no="", effective_at=None))
+    outcome = decide(past, event("reissue", A), MIGRATION, around())
+    assert outcome is not None
+    assert outcome.draft is not None
+    assert outcome.draft.body is not None
+    assert outcome.draft.body.name == "migration.settled"
+
+
 def test_facts_of_others_change_nothing() -> None:
     """A number was given twice, by a destination that was put back: the origin tells of whom had it first."""
     asked = replace(case(Side.DESTINATION, "CHECKING"), persons=("e" * 32,))

@@ -116,7 +116,7 @@ def compose_certificate(case: Case, _event: Event, _around: Surroundings) -> tup
 def compose_settled(case: Case, event: Event, around: Surroundings) -> tuple[Case, Draft]:
     """M5. An origin that issues again what is settled here was put back: it gets its own certificate (G1)."""
     persons = tuple(m.PersonEpoch(person=s.person, epoch=s.epoch + 1) for s in case.data.agreed)
-    kept = _its_certificate(case, around) if event.name == "reissue" and case.persons else ""
+    kept = _its_certificate(case, around) if event.name == "reissue" and case.data.agreed else ""
     # Of a hand-over that is past, and was forgotten, only the origin has the number (G1).
     body = m.Settled(
         certificate_no=case.data.certificate_no or event.body.certificate_no,
