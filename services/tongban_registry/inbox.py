@@ -277,7 +277,8 @@ class Hall:
         if asked or told:
             frozen_for = loaded.cases_of(asked | told)
             loaded.cases |= await tx.cases(frozen_for)
-            loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - asked - told)
+            # Not those read above: their records have been put to them.
+            loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - loaded.people.keys())
         loaded.others = await tx.cases(loaded.cases_of(loaded.people.keys()) - loaded.cases.keys())
         loaded.notices = await tx.notices(asked | told | (held_up & near))
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
