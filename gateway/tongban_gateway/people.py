@@ -74,6 +74,11 @@ class Whereabouts:
     province: Province
 
 
+def _is_missing(where: Whereabouts, answer: UpstreamResponse) -> bool:
+    """Whether the ledger has entered somebody of whom the registry, put back, has no record yet (G1)."""
+    return where.custody is not None and is_absent(answer)
+
+
 class People:
     """Finds the holder anew for each request: who has just moved is found at once, for nothing is kept.
 
@@ -99,7 +104,7 @@ class People:
         where = await self._whereabouts(person)
         answer = await self._forwarder.forward(where.province, request)
         self._check_absence(where, answer)
-        if where.custody is not None and is_absent(answer):
+        if _is_missing(where, answer):
             raise RefusedError("RECOVERING")
         return to_caller(answer)
 
@@ -129,13 +134,9 @@ class People:
         return to_caller(trail.answer)
 
     def _ledger_knows_better(self, where: Whereabouts, answer: UpstreamResponse) -> bool:
-        """Whether the registry can't tell, or tells of a time before the ledger's newest entry.
-
-        A registry whose database was put back may not know yet of a person whom the ledger has entered since.
-        """
-        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE or _points_back(answer):
-            return True
-        if where.custody is not None and is_absent(answer):
+        """Whether the registry can't tell, or tells of a time before the ledger's newest entry."""
+        away = answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+        if away or _points_back(answer) or _is_missing(where, answer):
             return True
         if where.custody is None or answer.status != HTTPStatus.OK:
             return False

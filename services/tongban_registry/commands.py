@@ -14,14 +14,13 @@ from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
 from tongban_registry.notices import at_the_door
-from tongban_registry.office import SERIALS
 from tongban_registry.peers import ask_again, issue_again, tell_started
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
 from tongban_registry.views import case_view
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.decide import Fate
-from tongban_shared.ids import make_case_id
+from tongban_shared.ids import SERIALS, make_case_id
 from tongban_shared.registration import CANCELLED, Registration
 
 OFFER_KEPT_STATE = "CONFIRMING"

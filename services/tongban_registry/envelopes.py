@@ -136,6 +136,10 @@ class Receipts:
         self.taken.append(message_id)
         self.digests.append(receipted_digest(digest))
 
+    def body(self) -> Receipt:
+        """As it is sent."""
+        return Receipt(taken=tuple(self.taken), digests=tuple(self.digests), returned=tuple(self.returned))
+
 
 def receipted_digest(digest: str) -> str:
     """What a receipt tells of a message's SHA-256: enough to tell two messages of one number apart."""
@@ -167,15 +171,7 @@ def receipt_messages(
     receipts: dict[str, Receipts], office: Office, now: datetime, unit: str
 ) -> Iterator[Outgoing]:
     """One receipt per sender, not kept: it rides in the unit's parcel."""
-    bodies = (
-        (
-            sender,
-            Receipt(
-                taken=tuple(receipt.taken), digests=tuple(receipt.digests), returned=tuple(receipt.returned)
-            ),
-        )
-        for sender, receipt in receipts.items()
-    )
+    bodies = ((sender, receipt.body()) for sender, receipt in receipts.items())
     return unkept_messages(bodies, office, now, unit)
 
 

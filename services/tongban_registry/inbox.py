@@ -373,15 +373,8 @@ class Hall:
             if message.seq:
                 place = (message.message_id, message.to, message.seq, message.family.value, message.case_id)
                 proof = (number, leaf.index, path_text(leaf), message.raw.decode("utf-8"))
-                fate = (
-                    at,
-                    at + FIRST_RETRY_US,
-                    0,
-                    None,
-                    None,
-                    receipted_digest(sha256(message.raw).hexdigest()),
-                )
-                unit.changes.outbox.append((*place, *proof, *fate))
+                digest = receipted_digest(sha256(message.raw).hexdigest())
+                unit.changes.outbox.append((*place, *proof, at, at + FIRST_RETRY_US, 0, None, None, digest))
         return True
 
     def _count(self, unit: Unit, batch: Batch) -> None:

@@ -9,11 +9,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tongban_shared.clock import BEIJING
-from tongban_shared.ids import Province
+from tongban_shared.ids import SERIALS, Province
 from tongban_shared.ports import Head
 
-SERIALS = 10**8
-"""So many case numbers a day; document numbers a year."""
 STAMPS_LOST_MAX = 1_000_000
 """More numbers than a registry gives between two backups."""
 STAMPS_DOUBTED = 200_000

@@ -26,6 +26,8 @@ DocumentKind = Literal["ZQ", "QY"]
 
 AGE_MAX_YEARS = 130
 SERIAL_MAX = 99_999_999
+SERIALS = SERIAL_MAX + 1
+"""So many case numbers a day; document numbers a year."""
 
 PROVINCES = frozenset(
     Province(code)

@@ -141,10 +141,9 @@ class HttpLedger:
     async def _ask(self, path: str, question: msgspec.Struct, kind: type[Answer]) -> Answer:
         body = msgspec.json.encode(question)
         timeout = LOCATE_TIMEOUT if path == LOCATE_PATH else TIMEOUT
+        headers = self._sign(path, body)
         try:
-            reply = await self._client.post(
-                path, content=body, headers=self._sign(path, body), timeout=timeout
-            )
+            reply = await self._client.post(path, content=body, headers=headers, timeout=timeout)
         # anyio asks a socket that uvloop has just lost for its name, and lets the error of that through.
         except (httpx.HTTPError, AttributeError) as error:
             if isinstance(error, httpx.TimeoutException):

@@ -11,12 +11,10 @@ import msgspec
 from tongban_shared.cases.kind import Case, Compose, Draft, Event
 from tongban_shared.cases.migration_memory import remember
 from tongban_shared.cases.migration_rules import minors_left_alone, person_facts, staying_members
-from tongban_shared.ids import DocumentKind, Province, make_document_no
+from tongban_shared.ids import SERIALS, DocumentKind, Province, make_document_no
 from tongban_shared.messages import migration as m
 from tongban_shared.messages.codec import encode_contract
 from tongban_shared.registration import CLAIMING, NO_PROOF, Surroundings
-
-SERIALS = 10**8
 
 
 def compose_precheck(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+import sqlalchemy as sa
+from alembic import op
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
@@ -84,3 +86,10 @@ def _run(connection: Connection, directory: ScriptDirectory) -> None:
     with EnvironmentContext(Config(), directory, fn=missing) as environment:
         environment.configure(connection=connection, render_as_batch=connection.dialect.name == "sqlite")
         environment.run_migrations()
+
+
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """In a migration: add it where the first one, which makes the tables as they are now, has not."""
+    known = {entry["name"] for entry in sa.inspect(op.get_bind()).get_columns(table)}
+    if column.name not in known:
+        op.add_column(table, column)

@@ -7,17 +7,16 @@ Revises: 0001
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+
+from tongban_shared.storage.migrate import add_column
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the column where the first migration, which makes the tables as they are now, has not."""
-    columns = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("unit")}
-    if "chain" not in columns:
-        op.add_column("unit", sa.Column("chain", sa.Text, nullable=False, server_default=""))
+    """Add the column."""
+    add_column("unit", sa.Column("chain", sa.Text, nullable=False, server_default=""))
 
 
 def downgrade() -> None:

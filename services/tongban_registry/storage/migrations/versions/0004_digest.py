@@ -7,17 +7,16 @@ Revises: 0003
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+
+from tongban_shared.storage.migrate import add_column
 
 revision = "0004"
 down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the column where the first migration, which makes the tables as they are now, has not."""
-    columns = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("outbox")}
-    if "digest" not in columns:
-        op.add_column("outbox", sa.Column("digest", sa.Text, nullable=True))
+    """Add the column."""
+    add_column("outbox", sa.Column("digest", sa.Text, nullable=True))
 
 
 def downgrade() -> None:
