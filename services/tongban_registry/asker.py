@@ -57,11 +57,16 @@ class Asker:
                 try:
                     await self._ask(batch)
                     self._outage.ended()
-                except (LedgerDownError, StoreDownError) as error:
+                except LedgerDownError as error:
                     self._outage.began(error)
                     self._meters.ledger_failures.inc()
-                    self._waiting.extendleft(reversed(batch))
-                    await asyncio.sleep(RETRY_S)
+                    await self._later(batch)
+                except StoreDownError:
+                    await self._later(batch)  # the hall says so, which can't work either
+
+    async def _later(self, batch: Sequence[Ask]) -> None:
+        self._waiting.extendleft(reversed(batch))
+        await asyncio.sleep(RETRY_S)
 
     async def _ask(self, batch: Sequence[Ask]) -> None:
         appends = [ask.case for ask in batch if ask.name == "ledger.append"]
@@ -87,7 +92,8 @@ class Asker:
         moved = await self._hall.store.ever_moved() if cases else ()
         rows = {self._ledger.digest_of(PersonKey(key)): (key, epoch) for key, epoch in moved}
         for case in cases:
-            wanted = zip(case.data.digests, case.data.epochs, strict=True)
+            # Of a hand-over that an earlier version of this program recovered, no epochs are known.
+            wanted = zip(case.data.digests, case.data.epochs, strict=False)
             found = [(*rows.get(digest, ("", -1)), epoch) for digest, epoch in wanted]
             # Who has come back since and left again, or stayed, is another hand-over's.
             persons = tuple(key for key, before, epoch in found if before == epoch - 1)
