@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tongban_registry.commands import Command
-from tongban_registry.gate_rules import catch_up, finds_out, is_behind, prefixes
+from tongban_registry.gate_rules import catch_up, finds_out, is_behind, prefixes, read_up_to
 from tongban_registry.office import STAMPS_DOUBTED, STAMPS_LOST_MAX
 from tongban_registry.outage import Outage
 from tongban_registry.storage.gate_sql import (
@@ -78,8 +78,8 @@ class Gate:
         passages = await self._passages(read, proven=fence is not None and not why)
         if passages:
             why = why or await self._by_ledger(passages, fence)
-            read = passages[-1].seq
             await self._tell_cases(passages, put_back=bool(why))
+            read = read_up_to(passages, await self._store.cases(passage.case_id for passage in passages))
         if why:
             await self._ask_peers(int(notes.get(OPENED_AT, 0)) if why == BY_PEER else None)
         await self._store.opened(read, self._hall.counters.unit)

@@ -16,6 +16,8 @@ from tongban_shared.registration import CANCELLED, CLAIMING, Person
 # An origin has at least asked the ledger before it enters anything; a destination has accepted before that.
 GAVE = frozenset({S.RELEASING, S.RELEASED, S.CONFIRMED})
 TOOK = frozenset({S.PREPARED, S.RESTORING, S.VERIFYING, S.COMPLETED})
+# Their end is still on its way; a backup taken now has to be told by the ledger's log what became of them.
+PROMISED = frozenset({S.PREPARED, S.RELEASING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,19 @@ def catch_up(
     return found
 
 
+def read_up_to(passages: Sequence[Passage], cases: Mapping[str, Case]) -> int:
+    """The line of the ledger's log up to which nothing has to be told again, should this be put back."""
+    open_ = (p.seq for p in passages if p.case_id in cases and cases[p.case_id].state in PROMISED)
+    return min(open_, default=passages[-1].seq + 1) - 1
+
+
 def _asked(case: Case) -> str:
     """The certificate that a releasing case has asked the ledger to enter."""
     return certificate_digest(certificate_of(case))
 
 
 def _may_be_old(lines: Sequence[Passage], case: Case, province: str) -> bool:
-    return case.state in {S.PREPARED, S.RELEASING} or is_missing(lines, case, province)
+    return case.state in PROMISED or is_missing(lines, case, province)
 
 
 def _gave(person: Person | None, line: Passage) -> bool:

@@ -8,7 +8,11 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+from tests.stories.folk import Resident
+from tests.stories.forging import stopped_at
 from tests.stories.world import Country
+
+ORIGIN, DESTINATION = "32", "33"
 
 _numbers = count(1)
 
@@ -37,3 +41,34 @@ async def put_back(country: Country, code: str, copy: Path, *, fence: bool = Tru
         (country.folder / "fences" / code).unlink()
     country.registers.add(code, database)
     await country.start(code)
+
+
+async def moved_since(country: Country, code: str, moment: str | None) -> tuple[Resident, Path]:
+    """Somebody moves from 32 to 33; a backup of one side is taken on the way, and put back after the end."""
+    person = country.person(ORIGIN)
+    if moment is None:
+        copy = backup(country, code)
+        case = await country.move(person, DESTINATION)
+    else:
+        case = await stopped_at(country, person, moment)
+        copy = backup(country, code)
+        await country.wire.let_go(moment)
+        await country.until(DESTINATION, case, "COMPLETED")
+        await country.until(ORIGIN, case, "CONFIRMED")
+    await country.calm()
+    return person, copy
+
+
+async def all_is_well(country: Country, person: Resident, holder: tuple[str, int]) -> None:
+    """One home at once; and in the end nothing open, nothing owed, nothing quarantined."""
+    claims = country.registers.claims(person.key)
+    assert len(claims) <= 1
+    await country.calm()
+    await country.resend()
+    await country.pass_time(days=1)
+    await country.resend()
+    assert country.registers.claims(person.key) == [holder[0]]
+    assert country.registers.holder(person.key) == holder
+    assert country.registers.homeless_and_doubled() == []
+    assert country.registers.count("cases", "closed_at IS NULL") == 0
+    assert country.registers.count("outbox", "next_try_at IS NOT NULL") == 0

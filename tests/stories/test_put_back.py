@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stories.backups import backup, put_back
-from tests.stories.folk import Resident
+from tests.stories.backups import all_is_well, backup, moved_since, put_back
 from tests.stories.forging import stopped_at
 from tests.stories.world import Country
 
@@ -16,37 +14,6 @@ A, B, C = "32", "33", "44"
 FENCES = pytest.mark.parametrize("fence", [True, False], ids=["fence kept", "fence lost"])
 # What is held back while the backup is taken; None: it is from before the application.
 MOMENTS = [None, "precheck", "facts", "permit", "offer", "acceptance", "certificate", "settled"]
-
-
-async def moved_since(country: Country, code: str, moment: str | None) -> tuple[Resident, Path]:
-    """Somebody moves from A to B; a backup of one side is taken on the way, and put back after the end."""
-    person = country.person(A)
-    if moment is None:
-        copy = backup(country, code)
-        case = await country.move(person, B)
-    else:
-        case = await stopped_at(country, person, moment)
-        copy = backup(country, code)
-        await country.wire.let_go(moment)
-        await country.until(B, case, "COMPLETED")
-        await country.until(A, case, "CONFIRMED")
-    await country.calm()
-    return person, copy
-
-
-async def all_is_well(country: Country, person: Resident, holder: tuple[str, int]) -> None:
-    """One home at once; and in the end nothing open, nothing owed, nothing quarantined."""
-    claims = country.registers.claims(person.key)
-    assert len(claims) <= 1
-    await country.calm()
-    await country.resend()
-    await country.pass_time(days=1)
-    await country.resend()
-    assert country.registers.claims(person.key) == [holder[0]]
-    assert country.registers.holder(person.key) == holder
-    assert country.registers.homeless_and_doubled() == []
-    assert country.registers.count("cases", "closed_at IS NULL") == 0
-    assert country.registers.count("outbox", "next_try_at IS NOT NULL") == 0
 
 
 @FENCES

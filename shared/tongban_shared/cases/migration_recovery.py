@@ -122,9 +122,15 @@ def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
 
 
 def judge_limit(case: Case, event: Event, around: Surroundings) -> Verdict:
-    """Records of a past hand-over are waited for no longer."""
-    past = case.state == S.RESTORING and case.data.past
-    return Verdict("past") if past else rules.judge_limit(case, event, around)
+    """Records of a past hand-over are waited for no longer; those stored before are pointed on."""
+    if case.state != S.RESTORING or not case.data.past:
+        return rules.judge_limit(case, event, around)
+    return Verdict("stored" if any(_stored(case, key, around) for key in case.persons) else "past")
+
+
+def _stored(case: Case, person: str, around: Surroundings) -> bool:
+    row = around.people.get(person)
+    return row is not None and row.case_id == case.id and row.state is Registration.PREPARED
 
 
 def judge_recall(case: Case, _event: Event, _around: Surroundings) -> Verdict:
@@ -146,11 +152,11 @@ def judge_where(case: Case, event: Event, around: Surroundings) -> Verdict:
         key, epoch = state.person, state.epoch + 1
         if epochs.get(key, -1) < epoch:
             return Verdict("unknown")
-        row = around.people.get(key)
-        stored = row is not None and row.case_id == case.id and row.state is Registration.PREPARED
-        if (holders[key], epochs[key]) == (around.province, epoch) and not stored and not _holds(row, epoch):
+        here = (holders[key], epochs[key]) == (around.province, epoch)
+        if here and not _stored(case, key, around) and not _holds(around.people.get(key), epoch):
             return Verdict("unknown")
-    return Verdict()
+    # Nobody asked for the records again: the origin will, if it has to be told that this is settled.
+    return Verdict(OK if case.data.certificate_no else "past")
 
 
 def _holds(row: Person | None, epoch: int) -> bool:

@@ -1,0 +1,52 @@
+"""A database is put back that promised something: what became of it is found out (protocol.md §6)."""
+
+from __future__ import annotations
+
+from tests.stories.backups import all_is_well, backup, put_back
+from tests.stories.folk import Resident
+from tests.stories.forging import stopped_at
+from tests.stories.world import Country
+
+A, B, C = "32", "33", "44"
+
+
+async def promised(country: Country) -> tuple[Resident, str]:
+    """B has accepted, and A's certificate is held back."""
+    person = country.person(A)
+    return person, await stopped_at(country, person, "certificate")
+
+
+async def held_at(country: Country, person: Resident, code: str) -> None:
+    """The certificate arrives, and the person is held there."""
+    await country.wire.let_go("certificate")
+    await country.wait(lambda: country.registers.claims(person.key) == [code], f"held at {code}")
+    await country.calm()
+
+
+async def test_the_ledger_s_word_on_a_promise_is_read_again(country: Country) -> None:
+    """B had read the line at a start, still promised; its backup is told of it: who moved on is gone."""
+    person, case = await promised(country)
+    await country.crash(B)
+    await country.start(B)
+    copy = backup(country, B)
+    await held_at(country, person, B)
+    await country.move(person, A)
+    await country.calm()
+    old = country.wire.taken("certificate", case)
+    await put_back(country, B, copy)
+    await country.wire.deliver(old)
+    await all_is_well(country, person, (A, 2))
+
+
+async def test_what_was_stored_for_a_past_hand_over_is_pointed_on(country: Country) -> None:
+    """B has the records it promised to hold, and they have moved on: it points on, though A sends nothing."""
+    person, _ = await promised(country)
+    copy = backup(country, B)
+    await held_at(country, person, B)
+    await country.move(person, C)
+    country.wire.hold("reissue")
+    await put_back(country, B, copy)
+    await country.pass_time(days=2, step_hours=12)
+    assert country.registers.count("person", "state = 'PREPARED'") == 0
+    await country.wire.let_go("reissue")
+    await all_is_well(country, person, (C, 2))
