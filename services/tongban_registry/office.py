@@ -16,6 +16,8 @@ STAMPS_LOST_MAX = 1_000_000
 """More numbers than a registry gives between two backups."""
 STAMPS_DOUBTED = 200_000
 """Fewer, where it is not certain that any were: each start leaves out some of them, by chance."""
+STAMPS_FOUND_MAX = 10 * STAMPS_LOST_MAX
+"""How far ahead its own lost numbers may be: each put-back, and each start, left some out."""
 
 if TYPE_CHECKING:
     from tongban_shared.catalogue import Catalogue
@@ -65,7 +67,7 @@ class Counters:
         """
         for case_id in case_ids:
             ahead = (int(case_id[12:20]) - self.stamp) % SERIALS
-            if case_id.startswith(province) and ahead <= STAMPS_DOUBTED:
+            if case_id.startswith(province) and ahead <= STAMPS_FOUND_MAX:
                 self.stamp += ahead
 
     def next_sequence(self, receiver: str) -> int:

@@ -50,3 +50,21 @@ async def test_what_was_stored_for_a_past_hand_over_is_pointed_on(country: Count
     assert country.registers.count("person", "state = 'PREPARED'") == 0
     await country.wire.let_go("reissue")
     await all_is_well(country, person, (C, 2))
+
+
+async def test_a_promise_forgotten_here_and_lost_there_is_kept(country: Country) -> None:
+    """B forgot that it accepted, A lost the certificate that says so: the ledger knows, and B holds."""
+    person = country.person(A)
+    forgotten = backup(country, B)
+    case = await stopped_at(country, person, "acceptance")
+    frozen = backup(country, A)
+    country.wire.hold("certificate", "withdrawal")
+    await put_back(country, B, forgotten)
+    await country.resend()
+    await country.until(B, case, "WITHDRAWING")
+    await country.wire.let_go("acceptance")
+    await country.until(A, case, "RELEASED")
+    await put_back(country, A, frozen)
+    country.wire.held.clear()
+    country.wire.holding.clear()
+    await all_is_well(country, person, (B, 1))

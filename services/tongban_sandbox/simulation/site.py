@@ -163,8 +163,9 @@ class Site:
         while not registry.gate.open and await registry.failed() is None:  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(OPENS_S)
         self._journal.note("open", self.code, registry.gate.open)
-        self._broker.weather.spared.discard(self.code)
-        self._speaks(self.code)
+        if registry.gate.open:
+            self._broker.weather.spared.discard(self.code)
+            self._speaks(self.code)
         error = await registry.ended()
         if self.registry is not registry:
             return

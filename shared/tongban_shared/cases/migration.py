@@ -129,6 +129,7 @@ STEPS = (
     Step(D, UNBOUND,       "recovered",  OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, UNBOUND,       "certificate", "bound",     None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, UNBOUND,       "inquire",    "bound",      None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
+    Step(D, UNBOUND,       "reissue",    "unasked",    None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, S.RESTORING,   LIMIT,        "past",       None,      None,            S.COMPLETED,   NOBODY,    None,   "G1"),
     Step(D, S.RESTORING,   LIMIT,        "stored",     None,      "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
     Step(D, S.RESTORING,   LIMIT,        OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),

@@ -72,7 +72,7 @@ def open_recovered(event: Event, around: Surroundings) -> Case:
 
 
 def open_bound(event: Event, around: Surroundings) -> Case:
-    """At the destination: a certificate, or a question that encloses it, of a case that was forgotten."""
+    """At the destination: a certificate, a question that encloses it, or a reissue, of a forgotten case."""
     return _case(event, Side.DESTINATION, (event.sender or "", around.province))
 
 
@@ -112,7 +112,10 @@ def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
         # An origin may have lost their records too, and say no more than that the ledger has them here.
         agreed = {state.person: state.epoch for state in case.data.agreed}
         return Verdict(OK if bundled == released and released.items() <= agreed.items() else "invalid")
-    return Verdict()
+    if case.state in {S.VERIFYING, S.COMPLETED}:
+        return Verdict()
+    # Both were put back: what was promised is forgotten here, what bound it is lost there. The ledger decides.
+    return Verdict("unasked")
 
 
 def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
@@ -216,11 +219,14 @@ def after_certificate(case: Case, event: Event, around: Surroundings, verdict: V
     return remember(case, certificate_digest=certificate_digest(event.body))
 
 
-def after_reissue(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
+def after_reissue(case: Case, event: Event, _around: Surroundings, verdict: Verdict) -> Case:
     """Who came, at which epoch the origin gave them, by which certificate."""
     found = {"certificate_no": event.body.certificate_no, "certificate_digest": event.body.certificate_digest}
     if case.state == S.PREPARED:
         return remember(case, **found)
+    if verdict.name == "unasked":
+        case = replace(case, origin=event.sender, refusal=None, closed_at=None)
+        return remember(case, certificate_digest=event.body.certificate_digest)
     if case.state != S.RESTORING:
         return case
     agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)
@@ -282,6 +288,7 @@ OPENS: Mapping[str, Opening] = {
     "recovered": open_recovered,
     "certificate": open_bound,
     "inquire": open_bound,
+    "reissue": open_bound,
     "facts": open_forgotten,
     "offer": open_forgotten,
     "cancel": open_forgotten,
