@@ -141,6 +141,7 @@ STEPS = (
     Step(D, S.VERIFYING,   "located",    "past",       "resume",  None,            S.COMPLETED,   NOBODY,    None,   "G1"),
     Step(D, S.VERIFYING,   "located",    "unknown",    None,      None,            S.VERIFYING,   LEDGER,    h(24),  "I3"),
     Step(D, S.COMPLETED,   "reissue",    OK,           None,      "settled",       S.COMPLETED,   NOBODY,    None,   "G1"),
+    Step(D, S.PERMITTED,   "offer",      "overtaken",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
     Step(D, NEW,           "facts",      "forgotten",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
     Step(D, NEW,           "offer",      "forgotten",  None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "G1"),
     Step(D, NEW,           "cancel",     "forgotten",  None,      None,            S.VOIDED,      NOBODY,    None,   "G1"),

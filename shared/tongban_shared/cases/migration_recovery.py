@@ -124,6 +124,19 @@ def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
     return rules.judge_facts(case, event, around) if asked else Verdict("invalid", "BAD_BODY")
 
 
+def judge_offer(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """One put back may get an offer of long ago; whom it has held since at a later epoch it does not touch."""
+    rows = ((around.people.get(entry.person), entry.epoch) for entry in event.body.persons)
+    if case.state == S.PERMITTED and any(_was_here_after(row, epoch) for row, epoch in rows):
+        return Verdict("overtaken")
+    return rules.judge_offer(case, event, around)
+
+
+def _was_here_after(row: Person | None, epoch: int) -> bool:
+    undecided = {Registration.PREPARED, Registration.DROPPED}
+    return row is not None and row.epoch > epoch and row.state not in undecided
+
+
 def judge_limit(case: Case, event: Event, around: Surroundings) -> Verdict:
     """Records of a past hand-over are waited for no longer; those stored before are pointed on."""
     if case.state != S.RESTORING or not case.data.past:
@@ -301,7 +314,7 @@ JUDGES: Mapping[str, Judge] = {
     "settled": judge_settled,
     "reissue": judge_reissue,
     "facts": judge_forgotten(judge_facts),
-    "offer": judge_forgotten(rules.judge_offer),
+    "offer": judge_forgotten(judge_offer),
     "cancel": judge_forgotten(rules.judge_cancel),
     "refusal": judge_forgotten(rules.judge_refusal),
 }
