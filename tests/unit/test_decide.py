@@ -16,7 +16,7 @@ from tongban_shared.cases.kind import LIMIT, NEW, Case, Event, Side, Verdict, Wa
 from tongban_shared.cases.migration import LATE, MIGRATION, STEPS, TERMINAL
 from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef, PersonState
 from tongban_shared.cases.migration_recovery import Recovered
-from tongban_shared.cases.migration_rules import Application, Decision, Located, Supplied
+from tongban_shared.cases.migration_rules import HOPS_MAX, Application, Decision, Located, Supplied
 from tongban_shared.decide import CONTRADICTIONS, Fate, decide
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.messages import migration as m
@@ -302,6 +302,20 @@ def test_facts_of_others_change_nothing() -> None:
     outcome = decide(asked, event("facts", A), MIGRATION, around())
     assert outcome is not None
     assert (outcome.fate, outcome.case) == (Fate.REFUSED, asked)
+
+
+def test_provinces_that_send_each_other_the_question_are_not_followed_for_ever() -> None:
+    """Two put-back registers each say that the other has the person: the case ends (seed 90715)."""
+    asked, answered, hops = case(Side.DESTINATION, "CHECKING"), A, 0
+    while asked.state == "CHECKING":
+        onward = C if answered == A else A
+        fact = m.PersonFacts(person=KEY, status="MOVED", moved_to=Province(onward))
+        moved = replace(event("facts", answered), body=m.Facts(persons=(fact,), contact="x"))
+        outcome = decide(asked, moved, MIGRATION, around())
+        assert outcome is not None
+        assert hops <= HOPS_MAX
+        asked, answered, hops = outcome.case, onward, hops + 1
+    assert (asked.state, asked.refusal, hops) == ("REFUSED", "NOT_REGISTERED", HOPS_MAX + 1)
 
 
 @pytest.mark.parametrize("name", ["certificate", "inquire"])

@@ -68,6 +68,7 @@ class MigrationData(Frozen, frozen=True):
     household_no: the one to join; new_household_no: the one that they will be in, theirs alone or joined.
     certificate_digest, digests, epochs: of a hand-over learned from the ledger alone: its certificate, its
     persons as the ledger knows them, the epoch that each got. past: they have all left again since.
+    hops: how often the persons were said to have moved on (domain.md §1.1).
     """
 
     migration_type: str
@@ -98,3 +99,4 @@ class MigrationData(Frozen, frozen=True):
     digests: tuple[str, ...] = ()
     epochs: tuple[int, ...] = ()
     past: bool = False
+    hops: int = 0

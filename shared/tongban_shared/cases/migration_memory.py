@@ -76,6 +76,7 @@ def after_located(case: Case, event: Event, _around: Surroundings, verdict: Verd
 def after_facts(case: Case, event: Event, _around: Surroundings, verdict: Verdict) -> Case:
     """What the destination relies on from here; a person who moved on is followed to the new holder."""
     if verdict.name == "moved":
+        case = remember(case, hops=case.data.hops + 1)
         return replace(case, origin=event.body.persons[0].moved_to)
     agreed = tuple(
         PersonState(person=fact.person, epoch=fact.epoch, record_version=fact.record_version)

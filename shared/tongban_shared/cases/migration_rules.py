@@ -27,6 +27,7 @@ REFUSAL_BY_STATUS = {
 }
 RETRY_AFTER_DAYS = 1
 REMINDER_DAYS = (7, 15, 25)
+HOPS_MAX = 8
 # States whose limit is the permit's validity.
 LAPSING = frozenset({S.OPEN, S.FROZEN, S.PERMITTED})
 
@@ -163,7 +164,8 @@ def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
     if {fact.status for fact in facts} == {"MOVED"} and len(targets) == 1 and None not in targets:
         if targets == {around.province}:
             return Verdict("refused", "SAME_PROVINCE")
-        return Verdict("moved")
+        followed = case.data.hops < HOPS_MAX
+        return Verdict("moved") if followed else Verdict("refused", "NOT_REGISTERED")
     code = _refusal_of(facts)
     if code is not None:
         return Verdict("refused", code, max((f.retry_at for f in facts if f.retry_at), default=None))
