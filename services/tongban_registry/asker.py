@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from tongban_registry.commands import Command
 from tongban_registry.outage import Outage
 from tongban_registry.unit import Ask
+from tongban_shared.cases.common import Located
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
-from tongban_shared.cases.migration_rules import Located
 from tongban_shared.errors import LedgerDownError, StoreDownError
 from tongban_shared.fault_points import fault_point
 from tongban_shared.ids import PersonKey, Province

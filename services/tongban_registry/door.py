@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tongban_registry.commands import Command
-from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef
-from tongban_shared.cases.migration_rules import Application
+from tongban_shared.cases.common import Application, MaterialIn, PersonRef
+from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
 

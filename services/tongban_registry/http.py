@@ -24,7 +24,7 @@ from tongban_registry.door import (
     materials_of,
 )
 from tongban_registry.views import case_view
-from tongban_shared.cases.migration_rules import Decision, Supplied
+from tongban_shared.cases.common import Decision, Supplied
 from tongban_shared.clock import BEIJING
 from tongban_shared.errors import BadInputError, RefusedError
 from tongban_shared.ids import PersonKey, case_id as checked_case_id

@@ -32,6 +32,7 @@ PARTS = {
     "simulate": ("tongban_sandbox.simulation.command", "simulate"),
     "reconcile": ("tongban_sandbox.reconcile.command", "reconcile"),
     "faults": ("tongban_sandbox.faults.command", "faults"),
+    "verify": ("tongban_sandbox.commands_verify", "verify"),
 }
 # The part reads its own options, --help too.
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -212,6 +213,12 @@ def faults(context: typer.Context) -> None:
 def simulate(context: typer.Context) -> None:
     """Play the whole on a seeded loop with virtual time, while everything fails that can."""
     _forward("simulate", context.args)
+
+
+@app.command(context_settings=FORWARDED)
+def verify(context: typer.Context) -> None:
+    """Is a certificate, permit or receipt genuine and valid now? Offline, by public keys."""
+    _forward("verify", context.args)
 
 
 def _forward(name: str, arguments: list[str]) -> None:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec.structs import replace
 
+from tongban_shared.cases.common import Application, Decision, Located, MaterialIn, PersonRef, Supplied
 from tongban_shared.cases.kind import LIMIT, NEW, Case, Event, Side, Verdict, Waits
 from tongban_shared.cases.migration import LATE, MIGRATION, STEPS, TERMINAL
-from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef, PersonState
+from tongban_shared.cases.migration_data import MigrationData, PersonState
 from tongban_shared.cases.migration_recovery import Recovered
-from tongban_shared.cases.migration_rules import HOPS_MAX, Application, Decision, Located, Supplied
+from tongban_shared.cases.migration_rules import HOPS_MAX
 from tongban_shared.decide import CONTRADICTIONS, Fate, decide
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.messages import migration as m

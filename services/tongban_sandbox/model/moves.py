@@ -26,9 +26,9 @@ from tongban_sandbox.model.state import (
     State,
     Tables,
 )
+from tongban_shared.cases.common import Application, Decision, Located, PersonRef
 from tongban_shared.cases.kind import LIMIT, Case, Side
-from tongban_shared.cases.migration_data import MigrationData, PersonRef
-from tongban_shared.cases.migration_rules import Application, Decision, Located
+from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.custody import Hop
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.ports import Custody, Passage

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 import msgspec
 
+from tongban_shared.cases.common import remember
 from tongban_shared.cases.kind import Case, Compose, Draft, Event
-from tongban_shared.cases.migration_memory import remember
 from tongban_shared.cases.migration_rules import minors_left_alone, person_facts, staying_members
 from tongban_shared.ids import SERIALS, DocumentKind, Province, make_document_no
 from tongban_shared.messages import migration as m

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-import msgspec
+from tongban_shared.cases.common import Frozen, MaterialIn, PersonRef
 
 
 class S(StrEnum):
@@ -31,26 +31,6 @@ class S(StrEnum):
     WITHDRAWN = "WITHDRAWN"
     EXPIRED = "EXPIRED"
     VOIDED = "VOIDED"
-
-
-class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Base: stored as JSON in the case's row, defaults left out."""
-
-
-class PersonRef(Frozen, frozen=True):
-    """One person moving: key and the keyed check of name and number."""
-
-    person: str
-    name_check: str
-
-
-class MaterialIn(Frozen, frozen=True):
-    """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made."""
-
-    kind: str
-    grade: str
-    licence_id: str | None = None
-    note: str | None = None
 
 
 class PersonState(Frozen, frozen=True):

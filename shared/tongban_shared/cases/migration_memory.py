@@ -7,17 +7,13 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from tongban_shared.cases.common import PersonRef, remember
 from tongban_shared.cases.kind import NEW, Amend, Case, Event, Opening, Side, Verdict
-from tongban_shared.cases.migration_data import MigrationData, PersonRef, PersonState
+from tongban_shared.cases.migration_data import MigrationData, PersonState
 from tongban_shared.ids import Province
 from tongban_shared.registration import Surroundings
 
 HOUSEHOLD_SERIALS = 10**9
-
-
-def remember(case: Case, **changes: object) -> Case:
-    """The case with these fields of its record changed."""
-    return replace(case, data=replace(case.data, **changes))
 
 
 # --- how a case begins -----------------------------------------------------------------------------------------

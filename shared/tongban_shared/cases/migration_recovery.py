@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_shared.cases import migration_memory as memory, migration_rules as rules
+from tongban_shared.cases.common import PersonRef, remember
 from tongban_shared.cases.kind import (
     LIMIT,
     NEW,
@@ -36,8 +37,8 @@ from tongban_shared.cases.migration_compose import (
     certificate_of,
     document_no,
 )
-from tongban_shared.cases.migration_data import MigrationData, PersonRef, PersonState, S
-from tongban_shared.cases.migration_memory import household_no, remember
+from tongban_shared.cases.migration_data import MigrationData, PersonState, S
+from tongban_shared.cases.migration_memory import household_no
 from tongban_shared.messages import migration as m
 from tongban_shared.registration import CLAIMING, Person, Registration, Surroundings
 

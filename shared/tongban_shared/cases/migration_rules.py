@@ -6,13 +6,13 @@ Every function gets the case before the event, the event, and the surroundings t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import msgspec
 
+from tongban_shared.cases.common import PersonRef
 from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
-from tongban_shared.cases.migration_data import MaterialIn, MigrationData, PersonRef, S
+from tongban_shared.cases.migration_data import S
 from tongban_shared.messages.migration import PersonFacts, PersonStatus
 from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
@@ -30,40 +30,6 @@ REMINDER_DAYS = (7, 15, 25)
 HOPS_MAX = 8
 # States whose limit is the permit's validity.
 LAPSING = frozenset({S.OPEN, S.FROZEN, S.PERMITTED})
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """A checked application, as the door hands it in. `origin` is None while the ledger has not answered."""
-
-    data: MigrationData
-    origin: str | None
-    item: str
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """The ledger's answer: the holder of each person, None for a person it does not know, and since which epoch."""
-
-    holders: Mapping[str, str | None]
-    epochs: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """An officer's decision: approve, refuse or return; a refusal carries its code."""
-
-    outcome: str
-    reason_code: str | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Supplied:
-    """Materials handed in later; `still_missing` as the catalogue says after them."""
-
-    materials: tuple[MaterialIn, ...]
-    still_missing: tuple[str, ...]
 
 
 def person_facts(ref: PersonRef, case: Case, around: Surroundings) -> PersonFacts:
