@@ -211,6 +211,7 @@ class _Place(msgspec.Struct):
 
 class _NewCase(msgspec.Struct):
     item: str | None = None
+    accepting_org: str | None = None
     applicant: _Applicant | None = None
     destination: _Place | None = None
 
@@ -219,8 +220,13 @@ class _TaskAct(msgspec.Struct):
     org: str | None = None
 
 
+class _Header(msgspec.Struct):
+    licence_id: str | None = None
+
+
 class _Document(msgspec.Struct):
     licence_id: str | None = None
+    header: _Header | None = None
 
 
 class _Verification(msgspec.Struct):
@@ -236,18 +242,29 @@ _read_verification = msgspec.json.Decoder(_Verification).decode
 
 
 def destination_of_case(body: bytes, catalogue: Catalogue, today: date) -> Province | ByPerson:
-    """Tell who answers a new case: the province moved to, or the applicant's holder. Raises BadInputError."""
+    """Tell who takes in a new case: the province moved to; the window's, or else the applicant's holder.
+
+    Raises BadInputError.
+    """
     new = _decoded(_read_case, body)
     if new.item is None:
         raise FieldRefusedError("body.item", "missing")
     item = catalogue.item(new.item)
     moved_to = new.destination.province if new.destination else None
     if item.answers is Answers.ORIGIN:
+        if new.accepting_org is not None:  # the window's province takes it in, and asks the home registry
+            return ids.province(ids.org_code(new.accepting_org)[:2])
         return _person(new.applicant, "body.applicant.id_number", today)
     if moved_to is None:
         raise FieldRefusedError("body.destination.province", "missing")
     province = ids.province(moved_to)
     return answering_province(item, province, province)
+
+
+def _named_in(document: _Document | None) -> str | None:
+    if document is None:
+        return None
+    return document.header.licence_id if document.header else document.licence_id
 
 
 def person_of(body: bytes, today: date) -> ByPerson:
@@ -267,7 +284,7 @@ def destination_of_task(path: str, body: bytes) -> Province:
 def destination_of_verification(body: bytes) -> Province:
     """Tell who issued the document that is to be verified. Raises BadInputError."""
     asked = _decoded(_read_verification, body)
-    licence_id = asked.licence_id or (asked.document.licence_id if asked.document else None)
+    licence_id = asked.licence_id or _named_in(asked.document)
     if licence_id is not None:
         return issuing_province(licence_id)
     if asked.code is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from tongban_registry.commands import Command
+from tongban_shared.cases.certificate_data import CertificateData, Kind
+from tongban_shared.cases.certificate_memory import is_trusted
 from tongban_shared.cases.common import Application, MaterialIn, PersonRef
 from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.errors import LedgerDownError, RefusedError
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from tongban_shared.ports import Ledger
 
 PERSONS_MAX = 20
+# Persons, and the kinds of material that are still owed.
+Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
+# A case's record, and the province that answers, if it is known.
+Entered = tuple[Any, str | None]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Long = Annotated[str, StringConstraints(max_length=500)]
 
@@ -69,6 +75,16 @@ class ApplicationIn(Closed):
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
 
 
+class CertificateDetailsIn(Closed):
+    """`details` of a certificate. booklet_at_hand: a valid booklet shows the fact, perhaps.
+
+    archive_province: where the fact was registered, if that is not where the applicant is registered now.
+    """
+
+    booklet_at_hand: bool = False
+    archive_province: Annotated[str, StringConstraints(max_length=10)] | None = None
+
+
 class MaterialsIn(Closed):
     """POST /v1/cases/{case_id}/materials."""
 
@@ -98,6 +114,9 @@ class HoldIn(PersonIn):
     legal_basis: Short
 
 
+Entry = Callable[["Door", ApplicationIn, "Item", Checked], Awaitable[Entered]]
+
+
 class Door:
     """Checks what comes in against catalogue, province file and ledger."""
 
@@ -115,12 +134,30 @@ class Door:
     async def application(self, given: ApplicationIn) -> Command:
         """An application as a command. Raises BadInputError with a stable code; then nothing is stored."""
         item = self._office.catalogue.item(given.item)
-        destination = self._destination(given, item)
-        if destination.household_no and not await self._store.takes_members(destination.household_no):
-            raise RefusedError("HOUSEHOLD_UNKNOWN")
+        if given.accepting_org is not None:
+            org_code(given.accepting_org)
+        if not self._office.profile.capabilities.supports(item):
+            raise RefusedError("TYPE_NOT_SUPPORTED", "this province does not offer this type yet")
         refs = self._persons(given, item)
         missing = check_materials(item, [material.kind for material in given.materials])
+        enter = _ENTRIES[item.case_type]
+        data, origin = await enter(self, given, item, (refs, missing))
+        return Command(
+            "apply",
+            body=Application(data, origin, item.code),
+            persons=tuple(ref.person for ref in refs),
+            service=item.service_code,
+            kind=item.case_type,
+        )
+
+    async def _migration(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+        refs, missing = checked
+        destination = self._destination(given)
+        if destination.household_no and not await self._store.takes_members(destination.household_no):
+            raise RefusedError("HOUSEHOLD_UNKNOWN")
         origin = await self._origin([PersonKey(ref.person) for ref in refs])
+        if origin == self._office.province:
+            raise RefusedError("SAME_PROVINCE", "already registered in the destination province")
         data = MigrationData(
             migration_type=item.migration_type or "",
             automatic=item.automatic and self._office.profile.capabilities.automatic_facts,
@@ -135,16 +172,30 @@ class Door:
             materials=materials_of(given.materials),
             missing=missing,
         )
-        persons = tuple(ref.person for ref in refs)
-        return Command(
-            "apply",
-            body=Application(data, origin, item.code),
-            persons=persons,
-            service=item.service_code,
-            kind=item.case_type,
-        )
+        return data, origin
 
-    def _destination(self, given: ApplicationIn, item: Item) -> DestinationIn:
+    async def _certificate(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+        refs, missing = checked
+        details = certificate_details(given.details)
+        if item.certificate == Kind.KINSHIP and len(refs) == 1:
+            raise RefusedError("FIELD_INVALID", "members: name whose kinship is to be certified")
+        materials = materials_of(given.materials)
+        data = CertificateData(
+            certificate=item.certificate or "",
+            use=given.purpose,
+            channel=given.channel,
+            accepting_org=given.accepting_org or self._office.org,
+            persons=refs,
+            materials=materials,
+            missing=missing,
+            trusted=item.automatic and is_trusted(materials),
+            booklet_at_hand=details.booklet_at_hand,
+        )
+        if details.archive_province is not None:
+            return data, province(details.archive_province)
+        return data, await self._origin([PersonKey(refs[0].person)])
+
+    def _destination(self, given: ApplicationIn) -> DestinationIn:
         destination = given.destination
         if destination is None:
             raise RefusedError("FIELD_INVALID", "this item needs a destination")
@@ -152,22 +203,18 @@ class Door:
             raise RefusedError("WRONG_PROVINCE", "this registry answers for another province")
         if not org_code(destination.org_code).startswith(self._office.province):
             raise RefusedError("ORG_CODE_INVALID", "the organisation is not in the destination province")
-        if given.accepting_org is not None:
-            org_code(given.accepting_org)
-        if not self._office.profile.capabilities.supports(item):
-            raise RefusedError("TYPE_NOT_SUPPORTED", "this province does not offer this type yet")
         return destination
 
     def _persons(self, given: ApplicationIn, item: Item) -> tuple[PersonRef, ...]:
         if given.members and not item.admits_members:
-            raise RefusedError("FIELD_INVALID", "this item moves one person; it admits no members")
+            raise RefusedError("FIELD_INVALID", "this item is for one person; it admits no members")
         keys = [self.key_of(person) for person in (given.applicant, *given.members)]
         if len({key for key, _ in keys}) < len(keys):
             raise RefusedError("FIELD_INVALID", "a person is named twice")
         return tuple(PersonRef(person=key, name_check=check) for key, check in keys)
 
     async def _origin(self, keys: Sequence[PersonKey]) -> str | None:
-        """The one other province that holds all of them; None while the ledger does not answer."""
+        """The one province that holds all of them; None while the ledger does not answer."""
         try:
             found = await self._ledger.locate(keys)
         except LedgerDownError:
@@ -177,15 +224,29 @@ class Door:
             raise RefusedError(
                 "NOT_REGISTERED", "number and name are not registered together in one province"
             )
-        holder = holders.pop()
-        if holder == self._office.province:
-            raise RefusedError("SAME_PROVINCE", "already registered in the destination province")
-        return holder
+        return holders.pop()
 
     def registration(self, given: HoldIn) -> Command:
         """A hold or a death as a command."""
         key, _ = self.key_of(given)
         return Command("register", body=given.kind, persons=(key,))
+
+
+# How each case type's application is entered: the one table beside KINDS that a new type adds a line to.
+_ENTRIES: Mapping[str, Entry] = {
+    "migration": Door._migration,  # noqa: SLF001  # the table of the class's own entries
+    "certificate": Door._certificate,  # noqa: SLF001
+}
+
+
+def certificate_details(given: dict[str, Any]) -> CertificateDetailsIn:
+    """`details` of a certificate. Raises RefusedError; the values are not repeated."""
+    try:
+        return CertificateDetailsIn.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in ("details", *first["loc"]))
+        raise RefusedError("FIELD_INVALID", f"{where}: {first['type']}") from None
 
 
 def check_materials(item: Item, given: Sequence[str]) -> tuple[str, ...]:

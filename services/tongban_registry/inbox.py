@@ -268,12 +268,15 @@ class Hall:
         asked = {person for command in commands if command.name == "register" for person in command.persons}
         lost = {person for command in commands if command.name in FOUND for person in command.persons}
         moving = loaded.persons_of(batch.cases_of(READS_PERSONS) | mine | held_up)
-        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | moving | asked | lost | told)
+        applied = {p for c in commands if f"{c.kind}.{c.name}" in READS_RECORDS for p in c.persons}
+        near_by = moving | asked | lost | told | applied
+        loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | near_by)
         leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up) | lost
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
         silent = loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
-        again = loaded.persons_of(batch.cases_of(READS_RECORDS) | held_up)
-        loaded.put_records(await tx.records(batch.persons_of(READS_RECORDS) | again | lost | silent))
+        again = loaded.persons_of(batch.cases_of(READS_RECORDS) | held_up | self._reading(commands, loaded))
+        forms = batch.persons_of(READS_RECORDS) | again | lost | silent | applied
+        loaded.put_records(await tx.records(forms))
         if asked or told:
             frozen_for = loaded.cases_of(asked | told)
             loaded.cases |= await tx.cases(frozen_for)
@@ -286,6 +289,12 @@ class Hall:
         loaded.applications = await tx.applications(applying)
         loaded.replies = await tx.replies(command.key for command in commands if command.key)
         return loaded
+
+    @staticmethod
+    def _reading(commands: Sequence[Command], loaded: Loaded) -> set[str]:
+        """Cases of commands that are decided by resident forms."""
+        known = ((command.name, loaded.cases.get(command.case_id or "")) for command in commands)
+        return {case.id for name, case in known if case and f"{case.kind}.{name}" in READS_RECORDS}
 
     def _answer(self, unit: Unit, command: Command, loaded: Loaded) -> Reply:
         """One command; a failure is its own reply and nobody else's."""

@@ -1,7 +1,7 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove, named by the `writes` column of the case tables.
+restore · resume · yield · prove; issue writes a document. Named by the `writes` column of the case tables.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
+from tongban_shared.cases.certificate_paper import certificate_paper
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_rules import staying_members
+from tongban_shared.documents.paper import Paper
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
 
@@ -27,11 +29,12 @@ UNDECIDED = frozenset({Registration.PREPARED, Registration.DROPPED})
 
 @dataclass(slots=True)
 class Writing:
-    """What a verb writes: persons after it, and households."""
+    """What a verb writes: persons after it, households, and documents to sign."""
 
     persons: list[Person] = field(default_factory=list)
     households: list[Household] = field(default_factory=list)
     households_closed: list[str] = field(default_factory=list)
+    papers: list[Paper] = field(default_factory=list)
 
 
 Verb = Callable[[Case, Event, Surroundings], Writing]
@@ -239,6 +242,11 @@ def _proven(person: Person, event: Event) -> Person:
     return replace(person, proof=event.proof) if digest == person.proof_digest else person
 
 
+def issue(case: Case, event: Event, around: Surroundings) -> Writing:
+    """A certificate of what the register says; nobody's row changes (CT2)."""
+    return Writing(papers=[certificate_paper(case, event, around)])
+
+
 def _set(case: Case, around: Surroundings, **changes: Any) -> Writing:  # noqa: ANN401  # as dataclasses.replace
     return Writing(persons=[replace(person, **changes) for person in _moving(case, around)])
 
@@ -261,4 +269,5 @@ VERBS: Mapping[str, Verb] = {
     "restore": restore,
     "resume": resume,
     "yield": yield_,
+    "issue": issue,
 }

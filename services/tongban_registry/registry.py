@@ -16,6 +16,7 @@ import structlog
 from tongban_registry.asker import Asker
 from tongban_registry.commands import Command
 from tongban_registry.custody_statements import Speaker, Statements
+from tongban_registry.documents_http import document_routes
 from tongban_registry.door import Door
 from tongban_registry.gate import Gate
 from tongban_registry.health import MIGRATIONS, VERSION, Vitals, first_reason, ledger_check
@@ -33,6 +34,7 @@ from tongban_registry.quarantine_http import quarantine_routes, waiting_routes
 from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
 from tongban_registry.storage.custody_sql import CustodyRows
+from tongban_registry.storage.documents import Documents
 from tongban_registry.storage.refused import Refusals
 from tongban_registry.storage.reports import Reports
 from tongban_registry.storage.store import RegistryStore
@@ -48,7 +50,7 @@ from tongban_shared.web.install import install, new_app
 from tongban_shared.wire import Opener, Roots
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
     from tongban_shared.ports import Clock, Fence, Inlet, Ledger, Transport
     from tongban_shared.provinces import ProvinceProfile
@@ -253,12 +255,16 @@ class Registry:
         app.include_router(decision_routes(self.hall, self.desk))
         app.include_router(registration_routes(self.hall, self.door, self.gate))
         app.include_router(task_routes(self.desk))
+        app.include_router(self._documents())
         app.include_router(me_routes(self.office, self.door, self.desk.reports))
         self._add_ops(app, self.health)
         app.add_middleware(PauseGate, pause=self.pause)
         app.add_middleware(RecoveringDoor, gate=self.gate)
         install(app)
         return app
+
+    def _documents(self) -> APIRouter:
+        return document_routes(self.office, Documents(self.store.engine), self.office.opener.verifier)
 
     def _add_ops(self, app: FastAPI, health: Health) -> None:
         ops = Ops(self.hall, self.desk, self.pause, self.contacts)

@@ -22,6 +22,8 @@ from tongban_registry.storage.rows import Changes, StoredReply, to_us
 from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate, Outcome, decide
+from tongban_shared.documents.paper import Paper, sign_paper
+from tongban_shared.documents.verify import Status
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.migration import Certificate
@@ -260,14 +262,15 @@ class Unit:
         row = (case.id, at, province, f"{case.kind}.{event.name}", actor, str(case.state), sent)
         self.changes.timeline.append(row)
         self.notes.setdefault(case.id, []).append(row)
-        if before is None and case.side is Side.DESTINATION:
+        kind = KINDS[case.kind]
+        if before is None and case.side is Side.DESTINATION and kind.one_at_a_time:
             for person in case.persons:
                 self._loaded.applications[person] = case.id
                 self.changes.applicants.append((person, case.id))
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.applicants_done.append((case.id,))
             self.changes.claims_done.append((case.id,))
-        if sent in {"facts", "offer"}:
+        if sent in kind.discloses:
             for person in case.persons:
                 access = (person, f"province:{case.destination}", case.kind.upper(), case.id, sent, at)
                 self.changes.accesses.append(access)
@@ -284,6 +287,14 @@ class Unit:
         for household in writing.households:
             self.changes.households[household.id] = household
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
+        self.changes.documents.extend(self._signed(paper) for paper in writing.papers)
+
+    def _signed(self, paper: Paper) -> tuple[object, ...]:
+        """A document row: signed here, stored with the case that it was issued in, or not at all."""
+        raw = sign_paper(paper, self.office.signer, self.office.secrets.person).decode()
+        ends = None if paper.valid_until is None else to_us(paper.valid_until)
+        place = (paper.licence_id, paper.case_id, paper.person, paper.kind)
+        return (*place, raw, Status.CURRENT.value, to_us(paper.issued_at), ends)
 
     def put_person(self, person: Person) -> None:
         """Stage one register row over the one that was read."""

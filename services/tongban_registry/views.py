@@ -15,7 +15,7 @@ from tongban_shared.clock import BEIJING
 from tongban_shared.ids import Province
 from tongban_shared.provinces import load_provinces
 from tongban_shared.web.problems import refusal_record
-from tongban_shared.working_days import deadline
+from tongban_shared.working_days import deadline, is_provisional
 
 if TYPE_CHECKING:
     from tongban_shared.provinces import ProvinceProfile
@@ -39,7 +39,6 @@ def local(moment: datetime | None) -> str | None:
 
 def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvinceProfile) -> dict[str, Any]:
     """The case as api.md shows it. timeline: rows (case_id, at, province, event, actor, state, sent)."""
-    data = case.data
     view: dict[str, Any] = {
         "case_id": case.id,
         "item": case.item,
@@ -52,8 +51,8 @@ def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvincePr
         "submitted_at": local(case.opened_at),
         "deadlines": _deadlines(case, profile),
         "waiting_for": waiting_for(case),
-        "missing_materials": list(data.missing),
-        "documents": _documents(case),
+        "missing_materials": list(case.data.missing),
+        **_own(case),
         "timeline": [_entry(row) for row in timeline],
         "version": case.version,
     }
@@ -62,8 +61,6 @@ def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvincePr
         view["refusal"]["retry_at"] = local(case.retry_at)
     if case.closed_at is not None:
         view["closed_at"] = local(case.closed_at)
-        view["effective_at"] = local(data.effective_at)
-        view["household_no"] = data.new_household_no or None
     return view
 
 
@@ -101,16 +98,18 @@ def holder_s_move(code: str, until: datetime | None) -> dict[str, Any]:
 def _deadlines(case: Case, profile: ProvinceProfile) -> dict[str, Any]:
     """Promised and statutory, in working days of the handling province; the origin's mirror has no item."""
     if not case.item:
-        return {"promised_at": None, "statutory_at": None, "provisional": True}
+        return {"promised_at": None, "statutory_at": None, "provisional": False}
     limit = load_catalogue().item(case.item).time_limit
     promised = deadline(case.opened_at, limit.promised_working_days, profile.calendar)
     statutory = deadline(case.opened_at, limit.statutory_working_days, profile.calendar)
-    return {"promised_at": local(promised), "statutory_at": local(statutory), "provisional": True}
+    provisional = is_provisional(case.opened_at, statutory, profile.calendar)
+    return {"promised_at": local(promised), "statutory_at": local(statutory), "provisional": provisional}
 
 
-def _documents(case: Case) -> list[dict[str, str]]:
-    numbers = (("MOVE_IN_PERMIT", case.data.permit_no), ("MIGRATION_CERTIFICATE", case.data.certificate_no))
-    return [{"licence_id": number, "kind": kind} for kind, number in numbers if number]
+def _own(case: Case) -> dict[str, Any]:
+    """What the case type itself shows."""
+    shown = KINDS[case.kind].shows(case)
+    return {name: local(value) if isinstance(value, datetime) else value for name, value in shown.items()}
 
 
 def _entry(row: Sequence[Any]) -> dict[str, Any]:

@@ -41,10 +41,10 @@ def verify(
         str | None, typer.Option(help="show only these, with commas between; each must be disclosed")
     ] = None,
 ) -> None:
-    """Is this document genuine and valid now? Offline, with the issuers' public keys.
+    """Is this document genuine and valid now? Offline, by public keys.
 
-    Exit code 0: valid, and every field asked for is disclosed. 1: not so. 2: wrong use,
-    as when a file is missing.
+    Exit code 0: valid, and every field asked for is disclosed. 1: not so.
+    2: wrong use, as when a file is missing.
     """
     try:
         found = verify_document(_read(file), read_issuers(keys), WallClock().now())

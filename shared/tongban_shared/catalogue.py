@@ -76,7 +76,8 @@ class Material:
 class Item:
     """A service item (事项). code: SSNN, service and number. materials: main ones first.
 
-    migration_type: None for the items of other case types. admits_members: others may move in the same case.
+    migration_type, certificate: None for the items of other case types.
+    admits_members: others may be named in the same case.
     restores: a cancelled registration comes back (恢复户口), so there is nothing to cancel at an origin.
     """
 
@@ -92,6 +93,7 @@ class Item:
     online: bool
     automatic: bool
     migration_type: str | None = None
+    certificate: str | None = None
     admits_members: bool = False
     restores: bool = False
 
@@ -203,6 +205,7 @@ class _ItemTable(BaseModel):
     online: bool
     automatic: bool
     migration_type: Code | None = None
+    certificate: Code | None = None
     admits_members: bool = False
     restores: bool = False
     main: Kinds = ()
@@ -271,6 +274,7 @@ def _read_item(code: str, table: _File) -> Item:
         online=own.online,
         automatic=own.automatic,
         migration_type=own.migration_type,
+        certificate=own.certificate,
         admits_members=own.admits_members,
         restores=own.restores,
     )

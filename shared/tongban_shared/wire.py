@@ -126,6 +126,11 @@ class Opener:
         self._verifier = verifier
         self._roots: Roots = OrderedDict() if roots is None else roots
 
+    @property
+    def verifier(self) -> Verifier:
+        """The keys that it believes."""
+        return self._verifier
+
     def of(self, receiver: str) -> Opener:
         """The same for what somebody else received, as in a proof that encloses another."""
         return Opener(receiver, self._verifier, self._roots)

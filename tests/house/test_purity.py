@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.house import sources
 
 PURE = (
+    "shared/tongban_shared/documents/",
     "shared/tongban_shared/cases/",
     "shared/tongban_shared/custody.py",
     "shared/tongban_shared/decide.py",

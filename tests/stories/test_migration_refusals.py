@@ -225,6 +225,7 @@ async def test_a_record_that_changed_is_confirmed_anew(country: Country) -> None
     head, other = await country.apply(family[0], B), await country.apply(family[1], C)
     await country.until(B, head, "PERMITTED")
     await country.until(C, other, "PERMITTED")
+    await country.wait(lambda: len(country.wire.held) == 2, "both permits on the wire")
     letters = {letter.label.case_id: letter for letter in country.wire.held}
     await country.wire.deliver(letters[head])
     await country.until(A, head, "CONFIRMED")  # the other one is head now: a new record version

@@ -16,6 +16,7 @@ from tests.stories.crowd import Trip, depart, plan
 from tests.stories.owed import forgotten, states_seen
 from tests.stories.world import Country
 from tongban_registry.views import ACTIONS, case_view, provinces
+from tongban_shared.cases.certificate_data import CertificateData
 from tongban_shared.cases.kind import Case, Step, Waits, check_table
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.cases.migration import STEPS, TERMINAL
@@ -25,7 +26,10 @@ from tongban_shared.ids import CaseId, Province
 
 A, B = "32", "33"
 # One record of each case type; a new one brings its own.
-RECORDS = {"migration": MigrationData(migration_type="SPOUSE")}
+RECORDS = {
+    "migration": MigrationData(migration_type="SPOUSE"),
+    "certificate": CertificateData(certificate="KINSHIP"),
+}
 AT_DESTINATION = {
     "precheck": "CHECKING",
     "permit": "PERMITTED",

@@ -108,7 +108,7 @@ def test_a_student_moves_alone_and_a_worker_takes_the_family_along(catalogue: Ca
 
 def test_each_item_asks_for_the_evidence_of_its_ground(catalogue: Catalogue) -> None:
     """Form and identity card are common; every ground has main evidence of its own."""
-    for item in catalogue.items():
+    for item in catalogue.items(case_type="migration"):
         main = {material.kind for material in item.materials if material.main}
         assert {"APPLICATION_FORM", "ID_CARD"} < main, item.code
 

@@ -83,6 +83,7 @@ PARKED = _rows_like(t.PARKED)
 QUARANTINE = _rows_like(t.QUARANTINE, without=("n",))
 REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
+DOCUMENTS = _rows_like(t.DOCUMENT)
 POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
 NOTES = _rows_like(t.META)
@@ -152,6 +153,7 @@ _INSERTS = (
     (insert_all(t.QUARANTINE, QUARANTINE), QUARANTINE, "quarantine"),
     (insert_all(t.IDEMPOTENCY, REPLIES), REPLIES, "replies"),
     (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
+    (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
     (RETURN, RETURNS, "returned"),

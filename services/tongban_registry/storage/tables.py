@@ -92,6 +92,21 @@ NOTICE = Table(
     _big("number"),
 )
 
+# Signed documents as issued: personal, and fetched by who knows the identifier. Times None: without end.
+DOCUMENT = Table(
+    "document",
+    METADATA,
+    _key("licence_id"),
+    _text("case_id"),
+    _text("person"),
+    _text("kind"),
+    _text("document"),
+    _text("status"),
+    _big("issued_at"),
+    _big("valid_until", null=True),
+    Index("document_person", "person"),
+)
+
 CASES = Table(
     "cases",
     METADATA,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, prose, table
-from tongban_shared.cases import migration
+from tongban_shared.cases import certificate, migration
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
-SOURCE = "shared/tongban_shared/cases/migration.py"
 DAYS_FROM = timedelta(days=7)
 BOX, COMPLETED = "ASKING", "COMPLETED"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HEAD = ("in state", "on", "verdict", "writes", "sends", "goes to", "waits for", "limit", "source")
-SIDES = {Side.DESTINATION: "Destination (迁入地)", Side.ORIGIN: "Origin (迁出地)"}
 
 INTRODUCTION = """Read a line as: on this side, in this state, when this comes and the rules say this
 verdict, write that to the register, send that, go there; then it is their move, for so long at most.
@@ -26,23 +25,54 @@ VERDICTS = """Limits in code are rules, below; the others are technical and the 
 codes of [the rules](../rules.md)."""
 
 
-def migration_page() -> str:
-    """docs/cases/migration.md."""
-    kind, steps = migration.MIGRATION, migration.STEPS
-    asking = f"`{BOX}` in a diagram stands for {', '.join(migration.ASKING)}."
-    blocks = [INTRODUCTION, VERDICTS, asking]
-    for side, title in SIDES.items():
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """What differs from page to page. source: its table's file. asking: states drawn as one box, or ()."""
+
+    title: str
+    source: str
+    kind: CaseKind
+    steps: Sequence[Step]
+    sides: Mapping[Side, str]
+    asking: tuple[str, ...] = ()
+
+
+MIGRATION_PAGE = CasePage(
+    "Household migration 户口迁移",
+    "shared/tongban_shared/cases/migration.py",
+    migration.MIGRATION,
+    migration.STEPS,
+    {Side.DESTINATION: "Destination (迁入地)", Side.ORIGIN: "Origin (迁出地)"},
+    migration.ASKING,
+)
+CERTIFICATE_PAGE = CasePage(
+    "Household certificates 户籍类证明",
+    "shared/tongban_shared/cases/certificate.py",
+    certificate.CERTIFICATE,
+    certificate.STEPS,
+    {Side.DESTINATION: "Accepting province (受理地)", Side.ORIGIN: "Home registry (户籍地)"},
+)
+
+
+def case_page(about: CasePage) -> str:
+    """docs/cases/*.md."""
+    kind, steps = about.kind, about.steps
+    blocks = [INTRODUCTION, VERDICTS]
+    if about.asking:
+        blocks.append(f"`{BOX}` in a diagram stands for {', '.join(about.asking)}.")
+    for side, title in about.sides.items():
         mine = [step for step in steps if step.side is side]
         forward = hopeful(mine, kind)
-        blocks += [f"## {title}", "The way to settlement:"]
-        blocks += [diagram([step for step in mine if step.next in forward], "TB"), "The ways out:"]
-        blocks += [diagram([step for step in mine if step.next not in forward], "LR")]
+        blocks += [f"## {title}", "The way to settlement:" if about.asking else "The way to the document:"]
+        onward = [step for step in mine if step.next in forward]
+        blocks += [diagram(onward, "TB", about.asking), "The ways out:"]
+        blocks += [diagram([step for step in mine if step.next not in forward], "LR", about.asking)]
         blocks += ["All lines:", table(HEAD, map(step_row, mine))]
     blocks += ["## Limits by rule", _limit_table(kind)]
     blocks += ["## Begins a case", _opening_table(steps)]
     blocks += ["## Overtaken by events", "Taken and receipted, without effect.", _late_table(kind)]
     blocks += ["## What people are shown", _public_table(kind)]
-    return page("Household migration 户口迁移: the case table", SOURCE, blocks)
+    return page(f"{about.title}: the case table", about.source, blocks)
 
 
 def step_row(step: Step) -> Sequence[str]:
@@ -70,14 +100,14 @@ def limit_words(limit: timedelta | str | None) -> str:
     return f"{limit // DAY} days" if limit >= DAYS_FROM else f"{limit // HOUR} h"
 
 
-def diagram(steps: Iterable[Step], direction: str) -> str:
+def diagram(steps: Iterable[Step], direction: str, asking: tuple[str, ...] = ()) -> str:
     """A Mermaid state diagram: one arrow for each pair of states, labelled with all that leads along it.
 
-    States that a line names together, as `migration.ASKING`, are drawn as one.
+    asking: states that a line names together, as `migration.ASKING`, are drawn as one.
     """
     arrows: dict[tuple[str, str], list[str]] = {}
     for step in steps:
-        for state in (BOX,) if step.state == migration.ASKING else step.states():
+        for state in (BOX,) if asking and step.state == asking else step.states():
             arrows.setdefault((state, step.next), []).append(_label(step))
     lines = [f"direction {direction}"]
     lines += [f"{_node(start)} --> {end} : {' · '.join(found)}" for (start, end), found in arrows.items()]

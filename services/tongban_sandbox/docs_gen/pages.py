@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from tongban_sandbox.docs_gen.asyncapi import asyncapi_text
-from tongban_sandbox.docs_gen.cases import migration_page
+from tongban_sandbox.docs_gen.cases import CERTIFICATE_PAGE, MIGRATION_PAGE, case_page
 from tongban_sandbox.docs_gen.items import items_page
 from tongban_sandbox.docs_gen.messages import messages_page
 from tongban_sandbox.docs_gen.openapi import openapi_text
@@ -15,7 +16,8 @@ from tongban_sandbox.docs_gen.schemas import schema_files
 from tongban_sandbox.docs_gen.settings import settings_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "cases/migration.md": migration_page,
+    "cases/migration.md": partial(case_page, MIGRATION_PAGE),
+    "cases/certificate.md": partial(case_page, CERTIFICATE_PAGE),
     "messages.md": messages_page,
     "items.md": items_page,
     "problems.md": problems_page,

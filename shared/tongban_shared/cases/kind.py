@@ -38,6 +38,8 @@ class Waits(StrEnum):
 NEW = "NEW"
 LIMIT = "limit"
 OK = "ok"
+# The one verb that writes a document and leaves the register as it is.
+ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class CaseKind:
     (none: "ok"). amends: message → the case that remembers it. composes: what is sent → the case that remembers
     it, and the draft. limits: named limits → when they pass.
     late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
+    shows: the view's parts that are this type's own, `documents` among them. discloses: messages that tell the
+    other side of a person, for that person's access log. one_at_a_time: one open application for each person.
     """
 
     name: str
@@ -179,6 +183,9 @@ class CaseKind:
     late: frozenset[tuple[Side, str, str]]
     terminal: frozenset[str]
     public: Mapping[str, str]
+    shows: Callable[[Case], Mapping[str, Any]]
+    discloses: frozenset[str]
+    one_at_a_time: bool
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:
@@ -196,11 +203,12 @@ def index_steps(steps: Sequence[Step]) -> Steps:
 def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     """Refuse a table that could lose or double a person, or let anybody wait for ever.
 
-    One hand-over only, by the origin, after the ledger took it; what the destination accepted it gives up only
+    Where the register is written: one hand-over only, by the origin, after the ledger took it; what the destination accepted it gives up only
     on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
     """
     ends = frozenset(terminal)
-    _check_hand_over(steps)
+    if any(step.writes not in {None, ISSUE} for step in steps):
+        _check_hand_over(steps)
     for step in steps:
         if (step.next in ends) != (step.limit is None):
             raise CaseTableError(

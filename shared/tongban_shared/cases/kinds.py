@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tongban_shared.cases.certificate import CERTIFICATE
 from tongban_shared.cases.kind import CaseKind
 from tongban_shared.cases.migration import MIGRATION
 
-KINDS: Mapping[str, CaseKind] = {kind.name: kind for kind in (MIGRATION,)}
+KINDS: Mapping[str, CaseKind] = {kind.name: kind for kind in (MIGRATION, CERTIFICATE)}

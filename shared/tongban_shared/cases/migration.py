@@ -270,4 +270,7 @@ MIGRATION = CaseKind(
     late=LATE,
     terminal=frozenset(TERMINAL),
     public={str(state): public for state, public in PUBLIC.items()},
+    shows=compose.shows,
+    discloses=frozenset({"facts", "offer"}),
+    one_at_a_time=True,
 )

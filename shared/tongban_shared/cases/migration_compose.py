@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -165,6 +166,15 @@ def document_no(kind: DocumentKind, around: Surroundings, event: Event) -> str:
 
 def _other(case: Case) -> str:
     return case.other_side() or ""
+
+
+def shows(case: Case) -> Mapping[str, Any]:
+    """The part of the case's view that is a migration's own."""
+    numbers = (("MOVE_IN_PERMIT", case.data.permit_no), ("MIGRATION_CERTIFICATE", case.data.certificate_no))
+    shown: dict[str, Any] = {"documents": [{"licence_id": no, "kind": kind} for kind, no in numbers if no]}
+    if case.closed_at is not None:
+        shown |= {"effective_at": case.data.effective_at, "household_no": case.data.new_household_no or None}
+    return shown
 
 
 COMPOSES: Mapping[str, Compose] = {

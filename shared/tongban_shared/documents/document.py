@@ -2,13 +2,13 @@
 
     {"digests":["…"],"fields":[{"name":"…","salt":"…","value":"…"}],"header":{…},"signature":"…"}
 
-The signature is Ed25519 over `tongban document v1`, a line feed, and the canonical bytes of digests and header.
-A digest is SHA-256 over `tongban field v1`, a line feed, and the canonical bytes of one field. So the holder may
-leave out any field: its digest stays, tells nothing without the salt, and the rest verifies as before.
+The signature is Ed25519 over `tongban document v1`, a line feed, and the canonical bytes of digests and
+header. A digest is SHA-256 over `tongban field v1`, a line feed, and the canonical bytes of one field. So the
+holder may leave out any field: its digest stays, tells nothing without the salt, and the rest verifies.
 
 Canonical bytes: UTF-8, members in order of their names, no white space, no escape that JSON does not demand,
-bytes as base64 with padding, moments in UTC to the second with Z. A document has one such form and no other is
-taken: hence no unknown, missing or repeated member, no second spelling of base64, no byte after the end.
+bytes as base64 with padding, moments in UTC to the second with Z. A document has one such form and no other
+is taken: hence no unknown, missing or repeated member, no second spelling of base64, no byte after the end.
 
 A document proves what its issuer said, not that who shows it is the one it speaks of.
 """
@@ -95,7 +95,11 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A document as issued, or a presentation of it. digests: of all fields, ascending. fields: disclosed."""
+    """A document as issued, or a presentation of it.
+
+    digests: of all fields, ascending as bytes, so that their order tells nothing of names. fields: those that
+    are disclosed, ascending by name.
+    """
 
     header: Header
     digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=FIELDS_MAX)]
@@ -148,9 +152,10 @@ def _sign(document: Document, signer: Signer) -> Document:
 
 
 def present(document: Document, names: Collection[str]) -> Document:
-    """Disclose only these fields; what was left out earlier stays out. Raises DocumentError: no such field."""
-    kept = tuple(field for field in document.fields if field.name in names)
-    if len(kept) != len(set(names)):
+    """Disclose only these fields. Raises DocumentError: one is not there, or was left out earlier."""
+    wanted = set(names)
+    kept = tuple(field for field in document.fields if field.name in wanted)
+    if len(kept) != len(wanted):
         raise DocumentError("a field to disclose is not in this document, or was left out before")
     return replace(document, fields=kept)
 
@@ -189,7 +194,8 @@ def decode(raw: bytes) -> Document:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError("not a document of version 1") from error
     _check_header(document.header)
-    if not _ascend(document.digests) or not _ascend([field.name for field in document.fields]):
+    names = [field.name.encode() for field in document.fields]
+    if not _ascend(document.digests) or not _ascend(names):
         raise DocumentError("digests, and fields by their names, ascend and do not repeat")
     if encode(document) != raw:
         raise DocumentError("not the canonical bytes of the document")
@@ -219,6 +225,6 @@ def _is_storable(moment: datetime) -> bool:
     return utc and moment.microsecond == 0 and MINYEAR < moment.year < MAXYEAR
 
 
-def _ascend(values: Sequence[bytes] | Sequence[str]) -> bool:
-    """Whether each is more than the one before; bytes and strings are compared as they are."""
-    return all(one < other for one, other in pairwise(values))  # type: ignore[operator]  # all of one type
+def _ascend(values: Sequence[bytes]) -> bool:
+    """Whether each is more than the one before, so that none is there twice."""
+    return all(one < other for one, other in pairwise(values))

@@ -2,8 +2,8 @@
 
 `1.2.156.3005.2.<type 21>.<issuer 18>.<serial 1 to 32>.<version 3 digits>.<check 1>`
 type: the code of the authority that defines the licence, then 3 digits. issuer: a unified social credit code
-(统一社会信用代码). version: 001 is the first paper under the serial. check: ISO 7064 MOD 37,36 over type, issuer,
-serial and version, so that one wrong character or two neighbours that changed places are found on paper too.
+(统一社会信用代码), taken by its form. version: 001 is the first paper under the serial. check: ISO 7064
+MOD 37,36 over type, issuer, serial and version, so that one wrong character is found on paper too.
 """
 
 from __future__ import annotations

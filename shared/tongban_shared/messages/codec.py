@@ -16,11 +16,16 @@ import msgspec
 from pydantic import BaseModel
 
 from tongban_shared.errors import WireError
-from tongban_shared.messages import common, migration, registration
+from tongban_shared.messages import certificate, common, migration, registration
 from tongban_shared.messages.envelope import Body, Envelope
 from tongban_shared.messages.types import MESSAGE_ID
 
-CONTRACTS: tuple[type[Body], ...] = (*migration.BODIES, *registration.BODIES, *common.BODIES)
+CONTRACTS: tuple[type[Body], ...] = (
+    *migration.BODIES,
+    *certificate.BODIES,
+    *registration.BODIES,
+    *common.BODIES,
+)
 
 _twins: dict[type[BaseModel], type[msgspec.Struct]] = {}
 

@@ -1,0 +1,159 @@
+"""Rules of a household certificate (户籍类证明): who answers, at once or by an officer. Pure.
+
+Source: domain.md §3.2 (公通字〔2016〕21号), services.md S3, protocol.md §4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tongban_shared.cases.certificate_data import Kind
+from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
+from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
+
+HOPS_MAX = 8
+RETRY_AFTER_DAYS = 1
+HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
+
+
+def subject(case: Case, around: Surroundings) -> Person | None:
+    """The applicant's row, when number and name agree with it."""
+    ref = case.data.persons[0]
+    person = around.people.get(ref.person)
+    if person is None or person.state is Registration.DROPPED or person.name_check != ref.name_check:
+        return None
+    return person
+
+
+def answer(case: Case, around: Surroundings) -> Verdict:
+    """What the home registry says: issued at once, for an officer, refused, or answered where they moved.
+
+    Who is about to be held here, or has just left, is answered where protocol.md §4 says.
+    """
+    person, kind = subject(case, around), case.data.certificate
+    if person is None:
+        return Verdict("refused", "NOT_REGISTERED")
+    if person.state is Registration.PREPARED:
+        retry = around.busy_until.get(person.key, around.now + timedelta(days=RETRY_AFTER_DAYS))
+        return Verdict("refused", "IN_TRANSFER", retry)
+    if kind == Kind.CANCELLATION:
+        return _cancelled(person)
+    if person.state in MOVED_ON:
+        return MOVED
+    return _held(case, person, around)
+
+
+def _held(case: Case, person: Person, around: Surroundings) -> Verdict:
+    """Of somebody registered here: what the register shows, an officer for what it does not."""
+    if person.state not in CLAIMING:
+        return Verdict("refused", "NOT_REGISTERED")
+    shown = _is_shown(case, person, around)
+    if shown and case.data.booklet_at_hand:
+        return Verdict("refused", "PROVABLE_BY_DOCUMENT")
+    return HERE if shown and case.data.trusted else REVIEW
+
+
+def _cancelled(person: Person) -> Verdict:
+    gone = person.state in CANCELLED or person.state in MOVED_ON
+    return HERE if gone else Verdict("refused", "NO_RECORD")
+
+
+def _is_shown(case: Case, person: Person, around: Surroundings) -> bool:
+    """Whether the register alone shows the fact."""
+    kind = case.data.certificate
+    if kind == Kind.KINSHIP:
+        others = [(around.people.get(ref.person), ref.name_check) for ref in case.data.persons[1:]]
+        return bool(others) and all(_lives_with(person, other, check) for other, check in others)
+    if kind == Kind.MIGRATION_HISTORY:
+        return '"moved_in"' in person.record
+    return bool(kind == Kind.REGISTRATION_STATUS)
+
+
+def _lives_with(person: Person, other: Person | None, check: str) -> bool:
+    """Whether the other is registered here, under that name, in the same household."""
+    if other is None or other.name_check != check or other.state not in CLAIMING:
+        return False
+    return other.household_id == person.household_id
+
+
+def judge_door(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Incomplete first; then who answers: nobody known yet, another registry, or this one."""
+    missing = case.data.missing if event.name == "apply" else event.body.still_missing
+    if missing:
+        return Verdict("incomplete")
+    return _by(case.origin, case, around)
+
+
+def judge_located(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The applicant's holder answers; whoever is registered nowhere is refused."""
+    holder = event.body.holders.get(case.data.persons[0].person)
+    if holder is None:
+        return Verdict("refused", "NOT_REGISTERED")
+    return _by(holder, case, around)
+
+
+def _by(holder: str | None, case: Case, around: Surroundings) -> Verdict:
+    if holder is None:
+        return Verdict("unlocated")
+    if holder != around.province:
+        return Verdict(OK)
+    verdict = answer(case, around)
+    return Verdict(OK) if verdict.name == MOVED.name else verdict
+
+
+def judge_requested(case: Case, _event: Event, around: Surroundings) -> Verdict:
+    """What this register says."""
+    return answer(case, around)
+
+
+def judge_decision(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The officer's word, unless the person has moved on while the archive was searched."""
+    if event.body.outcome == "refuse":
+        return Verdict("refuse", event.body.reason_code or "NO_RECORD")
+    person = subject(case, around)
+    if person is not None and person.state in MOVED_ON and case.data.certificate != Kind.CANCELLATION:
+        return MOVED
+    if person is None or person.state is Registration.PREPARED:
+        return Verdict("refuse", "NOT_REGISTERED")
+    return Verdict(event.body.outcome)
+
+
+def judge_referral(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Followed, and not for ever: put-back registers may send each other the question."""
+    if case.data.hops >= HOPS_MAX:
+        return Verdict("refused", "NOT_REGISTERED")
+    return Verdict("here") if event.body.moved_to == around.province else Verdict()
+
+
+def judge_withdrawal(_case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """Before it was issued: nothing stands in the way."""
+    return Verdict(OK, "WITHDRAWN")
+
+
+def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """As the home registry says."""
+    return Verdict(OK, event.body.code, event.body.retry_at)
+
+
+# --- limits that are rules
+
+
+def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:
+    """Calendar days of the province's file."""
+    return event.at + timedelta(days=around.correction_days)
+
+
+LIMITS: Mapping[str, Limit] = {"correction": correction_limit}
+
+JUDGES: Mapping[str, Judge] = {
+    "apply": judge_door,
+    "materials": judge_door,
+    "located": judge_located,
+    "requested": judge_requested,
+    "decision": judge_decision,
+    "referral": judge_referral,
+    "withdraw": judge_withdrawal,
+    "withdrawal": judge_withdrawal,
+    "refusal": judge_refusal,
+}

@@ -1,0 +1,184 @@
+"""Household certificates: asked for where people live, issued by the home registry, verified by anybody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.stories.folk import Resident
+from tests.stories.world import Country
+from tongban_shared.ids import CaseId
+
+A, B, C = "32", "33", "44"
+STATUS, KINSHIP, CANCELLATION, HISTORY, CHANGE = "0204", "0203", "0202", "0205", "0201"
+
+
+async def ask_for(country: Country, item: str, person: Resident, at: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Apply at a window in province `at`; the answer's body. more: members, grade, details, online."""
+    body = {
+        "item": item,
+        "accepting_org": country.sites[at].live.office.org,
+        "applicant": person.identity,
+        "members": [member.identity for member in more.get("members", ())],
+        "details": more.get("details", {}),
+        "materials": [{"kind": "ID_CARD", "grade": more.get("grade", "A")}],
+        "purpose": "SCHOOL",
+    }
+    answer = await country.ask(at, "/v1/cases", body)
+    assert answer.status_code == 202, answer.text
+    view: dict[str, Any] = answer.json()
+    return view
+
+
+async def ended(country: Country, at: str, case_id: str, state: str) -> dict[str, Any]:
+    """The case's view at that province, once it stands so."""
+    await country.until(at, case_id, state)
+    view: dict[str, Any] = (await country.ask(at, f"/v1/cases/{case_id}")).json()
+    return view
+
+
+async def test_a_certificate_is_issued_at_home_and_fetched_elsewhere(country: Country) -> None:
+    """Applied for at a window in B, issued by A at once, genuine to anybody; nobody moves."""
+    person = country.person(A)
+    case = await ask_for(country, STATUS, person, B)
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    (paper,) = view["documents"]
+    fetched = await country.ask(A, f"/v1/documents/{paper['licence_id']}")
+    document = fetched.json()
+    told = {field["name"]: field["value"] for field in document["fields"]}
+    assert told["person_1.name"] == person.name
+    answer = (await country.ask(B, "/v1/documents/verify", {"document": document})).json()
+    assert (answer["valid"], answer["issuer"]["province"]) == (True, A)
+    online = (await country.ask(A, "/v1/documents/verify", {"licence_id": paper["licence_id"]})).json()
+    assert (online["status"], online["checked_online"]) == ("VALID", True)
+    assert country.registers.holder(person.key) == (A, 0)
+
+
+async def test_the_home_registry_serves_its_own_people_alone(country: Country) -> None:
+    """At home there is nobody else to ask: the case ends in the unit that took it in."""
+    person = country.person(A)
+    case = await ask_for(country, STATUS, person, A)
+    assert (case["state"], len(case["documents"])) == ("COMPLETED", 1)
+
+
+async def test_what_a_booklet_shows_is_not_certified(country: Country) -> None:
+    """The refusal names its ground, its legal basis and whom to call."""
+    case = await ask_for(country, STATUS, country.person(A), B, details={"booklet_at_hand": True})
+    refusal = (await ended(country, B, case["case_id"], "REFUSED"))["refusal"]
+    assert refusal["code"] == "PROVABLE_BY_DOCUMENT"
+    assert refusal["legal_basis"]
+    assert refusal["contact"]
+
+
+async def test_kinship_of_one_household_is_certified_at_once(country: Country) -> None:
+    """Both are named on the certificate."""
+    one, other = country.family(A, 2)
+    case = await ask_for(country, KINSHIP, one, B, members=[other])
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    document = (await country.ask(A, f"/v1/documents/{view['documents'][0]['licence_id']}")).json()
+    told = {field["name"]: field["value"] for field in document["fields"]}
+    assert {told["person_1.name"], told["person_2.name"]} == {one.name, other.name}
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "code"),
+    [
+        ({"outcome": "approve"}, "COMPLETED", None),
+        ({"outcome": "refuse", "reason_code": "NOT_SAME_HOUSEHOLD"}, "REFUSED", "NOT_SAME_HOUSEHOLD"),
+        ({"outcome": "refuse", "reason_code": "NO_INTEREST"}, "REFUSED", "NO_INTEREST"),
+    ],
+)
+async def test_an_officer_searches_the_archive(
+    country: Country, decision: dict[str, str], state: str, code: str | None
+) -> None:
+    """Strangers by the register: the home registry decides, and the window is told."""
+    one, other = country.person(A), country.person(A)
+    case = await ask_for(country, KINSHIP, one, B, members=[other])
+    await country.until(A, case["case_id"], "CHECKING")
+    answer = await country.act(A, case["case_id"], "decision", decision)
+    assert answer.status_code == 202, answer.text
+    view = await ended(country, B, case["case_id"], state)
+    assert view.get("refusal", {}).get("code") == code
+    assert bool(view["documents"]) == (state == "COMPLETED")
+
+
+async def test_nothing_is_certified_that_the_register_does_not_hold(country: Country) -> None:
+    """Nobody cancelled this registration."""
+    case = await ask_for(country, CANCELLATION, country.person(A), B)
+    assert (await ended(country, B, case["case_id"], "REFUSED"))["refusal"]["code"] == "NO_RECORD"
+
+
+async def test_the_province_that_was_left_certifies_that_it_was(country: Country) -> None:
+    """The archive that holds the fact is named; the new home is not asked."""
+    person = country.person(A)
+    await country.move(person, B)
+    case = await ask_for(country, CANCELLATION, person, B, details={"archive_province": A})
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    document = (await country.ask(A, f"/v1/documents/{view['documents'][0]['licence_id']}")).json()
+    told = {field["name"]: field["value"] for field in document["fields"]}
+    assert told["registration_state"] == "MOVED_OUT"
+
+
+async def test_who_moves_while_the_archive_is_searched_is_certified_at_the_new_home(country: Country) -> None:
+    """A released them meanwhile, so A asserts nothing about them (protocol.md §4): C does."""
+    person = country.person(A)
+    case = await ask_for(country, CHANGE, person, B)
+    await country.until(A, case["case_id"], "CHECKING")
+    await country.move(person, C)
+    await country.act(A, case["case_id"], "decision", {"outcome": "approve"})
+    await country.until(C, case["case_id"], "CHECKING")
+    await country.act(C, case["case_id"], "decision", {"outcome": "approve"})
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    found = await country.ask(C, f"/v1/documents/{view['documents'][0]['licence_id']}")
+    assert found.status_code == 200
+
+
+async def test_a_certificate_beside_a_move(country: Country) -> None:
+    """A move under way at the same window is another case; neither stands in the other's way."""
+    person = country.person(A)
+    case = await ask_for(country, CHANGE, person, B)
+    moved = await country.move(person, B)
+    assert moved != case["case_id"]
+
+
+async def test_withdrawn_before_it_was_issued(country: Country) -> None:
+    """The home registry's task ends with it."""
+    case = await ask_for(country, CHANGE, country.person(A), B)
+    await country.until(A, case["case_id"], "CHECKING")
+    await country.act(B, case["case_id"], "withdrawal")
+    await ended(country, B, case["case_id"], "WITHDRAWN")
+    await country.until(A, case["case_id"], "WITHDRAWN")
+
+
+async def test_messages_that_come_three_times_issue_one_certificate(country: Country) -> None:
+    """Everything sent twice and shuffled changes nothing: one case, one identifier."""
+    country.wire.copies = 3
+    person = country.person(A)
+    case = await ask_for(country, STATUS, person, B)
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    await country.calm()
+    (paper,) = view["documents"]
+    assert CaseId(case["case_id"]) in paper["licence_id"]
+
+
+async def test_a_forged_field_is_found(country: Country) -> None:
+    """A document whose name was changed is not genuine, online or offline."""
+    case = await ask_for(country, STATUS, country.person(A), A)
+    document = (await country.ask(A, f"/v1/documents/{case['documents'][0]['licence_id']}")).json()
+    forged = json.loads(json.dumps(document))
+    forged["fields"][0]["value"] += "2"
+    answer = (await country.ask(A, "/v1/documents/verify", {"document": forged})).json()
+    assert (answer["valid"], answer["reason"]) == (False, "FIELD_ALTERED")
+
+
+async def test_the_page_behind_the_code_tells_nothing_personal(country: Country) -> None:
+    """It says that the paper holds, who issued it and until when."""
+    person = country.person(A)
+    case = await ask_for(country, STATUS, person, A)
+    page = await country.ask(A, f"/v/{case['documents'][0]['licence_id']}")
+    assert page.status_code == 200
+    assert "有效" in page.text
+    assert person.name not in page.text
+    assert person.id_number not in page.text
