@@ -84,7 +84,7 @@ def run(
 
 @app.command()
 def demo(seed: Seed = DEFAULT_SEED) -> None:
-    """Three stories from application to settlement, in a country of their own that is thrown away after."""
+    """Four stories from application to their end, in a country of their own that is thrown away after."""
     from tongban_sandbox.demo import run_demo
     from tongban_shared.web.logs import configure_logs
 

@@ -1,4 +1,4 @@
-"""`tongban demo`: the three stories in a country of one process, in a folder that is thrown away after."""
+"""`tongban demo`: the stories in a country of one process, in a folder that is thrown away after."""
 
 from __future__ import annotations
 

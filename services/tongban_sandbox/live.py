@@ -1,4 +1,4 @@
-"""`tongban live`: the three stories over real Kafka and PostgreSQL, each program a process of its own."""
+"""`tongban live`: the stories over real Kafka and PostgreSQL, each program a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three stories, each from application to settlement, told through the gateway alone.
+"""Four stories, each from application to its end, told through the gateway alone.
 
 The same stories run in one process (`tongban demo`) and over real parts (`tongban live`).
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tongban_sandbox.people import AS_OF, HEAD, HUSBAND, UNRELATED, WIFE, SyntheticHousehold, SyntheticPerson
+from tongban_shared.documents.document import present
 from tongban_shared.ids import Province, Sex
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ PROVINCES = (JIANGSU, ZHEJIANG, GUANGDONG)
 
 CHILDREN, GRADUATES, MIDDLE_AGED, ELDERLY, THREE = range(15), range(22, 28), range(25, 46), 60, 3
 PARENT_TO_CHILD, TALENT, JOB_TRANSFER, SPOUSE = "0105", "0108", "0101", "0104"
+KINSHIP = "0203"
 Fits = Callable[[SyntheticHousehold], bool]
 
 
@@ -84,11 +88,37 @@ async def household_follows_its_head(teller: Teller) -> None:
     teller.check(not await teller.household(GUANGDONG, family.household_no), "nobody is left at the origin")
 
 
-STORIES = (mother_moves_in, graduate_settles_first, household_follows_its_head)
+async def school_asks_who_the_parents_are(teller: Teller) -> None:
+    """A family living elsewhere needs a certificate of kinship; the school checks it, and sees two names."""
+    teller.title("A certificate of kinship for a school, without a trip home", JIANGSU, GUANGDONG)
+    family = _first(teller, JIANGSU, _is_couple_with_child)
+    parent, child = family.members[0], next(m for m in family.members if _age(m) in CHILDREN)
+    case_id = await teller.request(KINSHIP, [parent, child], GUANGDONG)
+    await teller.completes(case_id)
+    document = await teller.document(case_id)
+    names = ("person_1.name", "person_2.name")
+    shown = present(document, names)
+    teller.say(f"the parent shows the school {len(names)} of {len(document.fields)} fields")
+    teller.check(await teller.holds(shown), "the school asks the issuer: genuine and valid 有效")
+    named = {field.name: field.value for field in shown.fields}
+    teller.check(
+        named == dict(zip(names, (parent.name, child.name), strict=True)), "it names parent and child"
+    )
+    other = replace(shown.fields[0], value=f"{shown.fields[0].value}某")
+    forged = replace(shown, fields=(other, *shown.fields[1:]))
+    teller.check(not await teller.holds(forged), "with another name on it, it is refused 无效")
+
+
+STORIES = (
+    mother_moves_in,
+    graduate_settles_first,
+    household_follows_its_head,
+    school_asks_who_the_parents_are,
+)
 
 
 async def tell_all(teller: Teller) -> None:
-    """Tell all three; after each one everybody has exactly one home. Raises StoryError."""
+    """Tell all of them; after each one everybody has exactly one home. Raises StoryError."""
     await teller.count_homes("before")
     for story in STORIES:
         await story(teller)

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from tongban_sandbox.timeline import name_of, side_lines, whose_move
 from tongban_shared.catalogue import load_catalogue
+from tongban_shared.documents.document import Document, decode, encode
 from tongban_shared.errors import TongbanError, UnavailableError
 from tongban_shared.provinces import load_provinces
 
@@ -119,6 +122,36 @@ class Teller:
         case_id = str(reply.body["case_id"])
         self.say(f"applied ({channel}), case {case_id}, {len(people)} moving")
         return case_id
+
+    async def request(self, item: str, persons: Sequence[SyntheticPerson], window: Province) -> str:
+        """Ask at a window for what the home registry answers, with grade A; returns the number."""
+        people = [{"id_number": person.id_number, "name": person.name} for person in persons]
+        body = {
+            "item": item,
+            "accepting_org": load_provinces()[window].stations[0].code,
+            "applicant": people[0],
+            "members": people[1:],
+            "materials": [{"kind": m.kind, "grade": "A"} for m in load_catalogue().item(item).materials],
+            "purpose": "SCHOOL",
+        }
+        reply = await self._post("/v1/cases", body)
+        case_id = str(reply.body["case_id"])
+        self.say(f"applied at a window in {name_of(window)}, case {case_id}")
+        return case_id
+
+    async def document(self, case_id: str) -> Document:
+        """Fetch what a case has issued, from whoever issued it. Raises DocumentError, StoryError."""
+        case = await self._until(f"/v1/cases/{case_id}", lambda view: bool(view["documents"]), "a document")
+        (paper,) = case["documents"]
+        raw = await self._until(f"/v1/documents/{paper['licence_id']}", bool, "the document should be there")
+        self.say(f"fetched {paper['licence_id']}")
+        return decode(msgspec.json.encode(raw, order="sorted"))
+
+    async def holds(self, document: Document) -> bool:
+        """Ask through the gateway, as anybody may, whether a document holds."""
+        body = {"document": msgspec.json.decode(encode(document))}
+        reply = await self._post("/v1/documents/verify", body, expected=HTTPStatus.OK)
+        return reply.body["valid"] is True
 
     async def decide(self, case_id: str, outcome: str) -> None:
         """An officer of the destination decides."""

@@ -29,6 +29,9 @@ EVENTS: Mapping[str, str] = {
     "cancel": "cancelled by the origin",
     "inquire": "asked whether it has settled",
     "limit": "a time limit passed",
+    "requested": "asked for a certificate",
+    "issued": "certificate issued",
+    "referral": "the next holder is named",
 }
 
 

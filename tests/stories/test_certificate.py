@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.stories.backups import backup, put_back
 from tests.stories.folk import Resident
 from tests.stories.world import Country
 from tongban_shared.ids import CaseId
@@ -161,6 +162,31 @@ async def test_messages_that_come_three_times_issue_one_certificate(country: Cou
     await country.calm()
     (paper,) = view["documents"]
     assert CaseId(case["case_id"]) in paper["licence_id"]
+
+
+@pytest.mark.parametrize("fence", [True, False])
+async def test_a_home_registry_that_was_put_back_issues_the_same_certificate(
+    country: Country,
+    fence: bool,  # noqa: FBT001
+) -> None:
+    """It forgot what it issued; asked again, it issues under the same number: never a second one (G1)."""
+    copy = backup(country, A)
+    case = await ask_for(country, STATUS, country.person(A), B)
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    await put_back(country, A, copy, fence=fence)
+    await country.until(A, case["case_id"], "COMPLETED")
+    number = view["documents"][0]["licence_id"]
+    assert (await country.ask(A, f"/v1/documents/{number}")).status_code == 200
+
+
+async def test_a_window_that_was_put_back_learns_what_was_issued(country: Country) -> None:
+    """The answer is sent again, and the case is known by it (G1)."""
+    copy = backup(country, B)
+    case = await ask_for(country, STATUS, country.person(A), B)
+    view = await ended(country, B, case["case_id"], "COMPLETED")
+    await put_back(country, B, copy)
+    again = await ended(country, B, case["case_id"], "COMPLETED")
+    assert again["documents"] == view["documents"]
 
 
 async def test_a_forged_field_is_found(country: Country) -> None:
