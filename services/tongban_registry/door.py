@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tongban_shared.ports import Ledger
 
 PERSONS_MAX = 20
+PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
 # Persons, and the kinds of material that are still owed.
 Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
 # A case's record, and the province that answers, if it is known.
@@ -177,6 +179,8 @@ class Door:
     async def _certificate(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
         refs, missing = checked
         details = certificate_details(given.details)
+        if "purpose" not in given.model_fields_set or not PURPOSE.fullmatch(given.purpose):
+            raise RefusedError("FIELD_INVALID", "purpose: what it is for, in capitals, as SCHOOL or BANK")
         if item.certificate == Kind.KINSHIP and len(refs) == 1:
             raise RefusedError("FIELD_INVALID", "members: name whose kinship is to be certified")
         materials = materials_of(given.materials)

@@ -16,9 +16,9 @@ A, B, C = "32", "33", "44"
 STATUS, KINSHIP, CANCELLATION, HISTORY, CHANGE = "0204", "0203", "0202", "0205", "0201"
 
 
-async def ask_for(country: Country, item: str, person: Resident, at: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Apply at a window in province `at`; the answer's body. more: members, grade, details, online."""
-    body = {
+def application(country: Country, item: str, person: Resident, at: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The body of an application at a window in province `at`. more: members, grade, details."""
+    return {
         "item": item,
         "accepting_org": country.sites[at].live.office.org,
         "applicant": person.identity,
@@ -27,7 +27,11 @@ async def ask_for(country: Country, item: str, person: Resident, at: str, **more
         "materials": [{"kind": "ID_CARD", "grade": more.get("grade", "A")}],
         "purpose": "SCHOOL",
     }
-    answer = await country.ask(at, "/v1/cases", body)
+
+
+async def ask_for(country: Country, item: str, person: Resident, at: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Apply; the case's view."""
+    answer = await country.ask(at, "/v1/cases", application(country, item, person, at, **more))
     assert answer.status_code == 202, answer.text
     view: dict[str, Any] = answer.json()
     return view
@@ -187,6 +191,37 @@ async def test_a_window_that_was_put_back_learns_what_was_issued(country: Countr
     await put_back(country, B, copy)
     again = await ended(country, B, case["case_id"], "COMPLETED")
     assert again["documents"] == view["documents"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"purpose": "for school"},
+        {"purpose": None},
+        {"details": {"booklet": True}},
+        {"details": {"archive_province": "99"}},
+        {"accepting_org": "3301"},
+        {"item": KINSHIP},
+        {"members": "twice"},
+        {"materials": []},
+    ],
+)
+async def test_a_wrong_application_stores_nothing(country: Country, wrong: dict[str, Any]) -> None:
+    """One clear problem with a stable code; no case anywhere."""
+    person = country.person(A)
+    body: dict[str, Any] = application(country, STATUS, person, B) | wrong
+    if wrong.get("members"):
+        body |= {"item": KINSHIP, "members": [person.identity]}
+    answer = await country.ask(B, "/v1/cases", {k: v for k, v in body.items() if v is not None})
+    assert answer.status_code in {404, 422}, answer.text
+    assert answer.json()["code"] in {
+        "FIELD_INVALID",
+        "PROVINCE_UNKNOWN",
+        "ORG_CODE_INVALID",
+        "MATERIAL_MISSING",
+    }
+    assert person.name not in answer.text
+    assert not country.registers.count("cases")
 
 
 async def test_a_forged_field_is_found(country: Country) -> None:
