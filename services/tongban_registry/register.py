@@ -1,7 +1,7 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
-freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove; issue writes a document. Named by the `writes` column of the case tables.
+freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back restore · resume ·
+yield · prove; issue and revoke write documents alone. Named by the `writes` column of the case tables.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ UNDECIDED = frozenset({Registration.PREPARED, Registration.DROPPED})
 
 @dataclass(slots=True)
 class Writing:
-    """What a verb writes: persons after it, households, and documents to sign."""
+    """What a verb writes: persons after it, households, documents to sign and to revoke."""
 
     persons: list[Person] = field(default_factory=list)
     households: list[Household] = field(default_factory=list)
     households_closed: list[str] = field(default_factory=list)
     papers: list[Paper] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
 
 
 Verb = Callable[[Case, Event, Surroundings], Writing]
@@ -247,6 +248,11 @@ def issue(case: Case, event: Event, around: Surroundings) -> Writing:
     return Writing(papers=[certificate_paper(case, event, around)])
 
 
+def revoke(case: Case, _event: Event, _around: Surroundings) -> Writing:
+    """The applicant had withdrawn before they could know of it: what was issued holds no more (CT5)."""
+    return Writing(revoked=[case.data.licence_id])
+
+
 def _set(case: Case, around: Surroundings, **changes: Any) -> Writing:  # noqa: ANN401  # as dataclasses.replace
     return Writing(persons=[replace(person, **changes) for person in _moving(case, around)])
 
@@ -270,4 +276,5 @@ VERBS: Mapping[str, Verb] = {
     "resume": resume,
     "yield": yield_,
     "issue": issue,
+    "revoke": revoke,
 }

@@ -288,6 +288,7 @@ class Unit:
             self.changes.households[household.id] = household
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
         self.changes.documents.extend(self._signed(paper) for paper in writing.papers)
+        self.changes.revoked.extend((number,) for number in writing.revoked)
 
     def _signed(self, paper: Paper) -> tuple[object, ...]:
         """A document row: signed here, stored with the case that it was issued in, or not at all."""

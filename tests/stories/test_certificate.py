@@ -157,6 +157,24 @@ async def test_withdrawn_before_it_was_issued(country: Country) -> None:
     await country.until(A, case["case_id"], "WITHDRAWN")
 
 
+async def test_what_was_issued_while_it_was_withdrawn_is_revoked(country: Country) -> None:
+    """The two messages crossed: the applicant has withdrawn, and the paper holds nowhere."""
+    country.wire.hold("issued")
+    case = await ask_for(country, STATUS, country.person(A), B)
+    await country.until(A, case["case_id"], "COMPLETED")
+    await country.act(B, case["case_id"], "withdrawal")
+    await country.until(A, case["case_id"], "WITHDRAWN")
+    await country.wire.let_go("issued")
+    view = await ended(country, B, case["case_id"], "WITHDRAWN")
+    assert view["documents"] == []
+    mirror = (await country.ask(A, f"/v1/cases/{case['case_id']}")).json()
+    number = mirror["documents"][0]["licence_id"]
+    document = (await country.ask(A, f"/v1/documents/{number}")).json()
+    for asked in ({"licence_id": number}, {"document": document}):
+        answer = (await country.ask(A, "/v1/documents/verify", asked)).json()
+        assert (answer["valid"], answer["status"]) == (False, "REVOKED")
+
+
 async def test_messages_that_come_three_times_issue_one_certificate(country: Country) -> None:
     """Everything sent twice and shuffled changes nothing: one case, one identifier."""
     country.wire.copies = 3

@@ -241,6 +241,7 @@ class Changes:
     replies: list[tuple[object, ...]] = field(default_factory=list)
     accesses: list[tuple[object, ...]] = field(default_factory=list)
     documents: list[tuple[object, ...]] = field(default_factory=list)
+    revoked: list[tuple[object, ...]] = field(default_factory=list)
     positions: list[tuple[object, ...]] = field(default_factory=list)
     wanted_again: list[tuple[object, ...]] = field(default_factory=list)
     notes: list[tuple[object, ...]] = field(default_factory=list)

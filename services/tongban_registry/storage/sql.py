@@ -19,6 +19,7 @@ from tongban_registry.storage.rows import (
     person_of,
     person_row,
 )
+from tongban_shared.documents.verify import Status
 from tongban_shared.errors import StoreDownError
 from tongban_shared.storage.rowset import RowSet, insert_all, insert_new, rowset, upsert
 
@@ -134,6 +135,7 @@ SEND_AGAIN = (
 )
 APPLICANTS_DONE = delete(t.APPLICANT).where(t.APPLICANT.c.case_id.in_(KEYS.select("key")))
 CLAIMS_DONE = delete(t.CLAIM).where(t.CLAIM.c.case_id.in_(KEYS.select("key")))
+REVOKE = update(t.DOCUMENT).where(t.DOCUMENT.c.licence_id == KEYS.c.key).values(status=Status.REVOKED.value)
 UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
 
 
@@ -154,6 +156,7 @@ _INSERTS = (
     (insert_all(t.IDEMPOTENCY, REPLIES), REPLIES, "replies"),
     (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
     (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
+    (REVOKE, KEYS, "revoked"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
     (RETURN, RETURNS, "returned"),

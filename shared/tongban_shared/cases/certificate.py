@@ -91,11 +91,12 @@ STEPS = (
     Step(D, C.CHECKING,    "withdraw",   OK,           None,    None,            C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     Step(D, C.REQUESTED,   "withdraw",   OK,           None,    "withdrawal",    C.WITHDRAWING, AT_O,      h(24),   "CT5"),
     Step(D, C.WITHDRAWING, LIMIT,        OK,           None,    "withdrawal",    C.WITHDRAWING, AT_O,      h(24),   "CT5"),
-    Step(D, C.WITHDRAWING, "issued",     OK,           None,    None,            C.COMPLETED,   NOBODY,    None,    "CT2"),
+    Step(D, C.WITHDRAWING, "issued",     OK,           None,    None,            C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     Step(D, C.WITHDRAWING, "refusal",    OK,           None,    None,            C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     Step(D, C.WITHDRAWING, "referral",   OK,           None,    None,            C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     Step(O, NEW,           "withdrawal", OK,           None,    "refusal",       C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     Step(O, C.CHECKING,    "withdrawal", OK,           None,    "refusal",       C.WITHDRAWN,   NOBODY,    None,    "CT5"),
+    Step(O, C.COMPLETED,   "withdrawal", OK,           "revoke", None,           C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     Step(O, C.REFUSED,     "withdrawal", OK,           None,    "refusal",       C.WITHDRAWN,   NOBODY,    None,    "CT5"),
     # an accepting province that was put back has the answer sent again, and knows its case by it
     Step(D, NEW,           "issued",     OK,           None,    None,            C.COMPLETED,   NOBODY,    None,    "G1"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tongban_shared.cases.certificate_data import CertificateData, Kind
+from tongban_shared.cases.certificate_data import C, CertificateData, Kind
 from tongban_shared.cases.certificate_rules import HERE, MOVED, subject
 from tongban_shared.cases.common import PersonRef, remember
 from tongban_shared.cases.kind import NEW, OK, Amend, Case, Event, Opening, Side, Verdict
@@ -136,7 +136,9 @@ def _numbered(case: Case, event: Event, around: Surroundings) -> Case:
 
 
 def after_issued(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
-    """What was issued, and until when it is valid."""
+    """What was issued, and until when it is valid; of what was withdrawn meanwhile nothing is shown."""
+    if case.state == C.WITHDRAWING:
+        return case
     paper = event.body.document
     return remember(case, licence_id=paper.licence_id, document=paper.kind, valid_until=paper.valid_until)
 

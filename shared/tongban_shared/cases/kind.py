@@ -38,8 +38,8 @@ class Waits(StrEnum):
 NEW = "NEW"
 LIMIT = "limit"
 OK = "ok"
-# The one verb that writes a document and leaves the register as it is.
-ISSUE = "issue"
+# Verbs that write documents and leave the register as it is.
+ON_PAPER = frozenset({"issue", "revoke"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
     """
     ends = frozenset(terminal)
-    if any(step.writes not in {None, ISSUE} for step in steps):
+    if any(step.writes is not None and step.writes not in ON_PAPER for step in steps):
         _check_hand_over(steps)
     for step in steps:
         if (step.next in ends) != (step.limit is None):
