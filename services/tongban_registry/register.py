@@ -1,7 +1,7 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove; issue and revoke write documents alone. The case tables' `writes` names them.
+restore · resume · yield · prove; issue and revoke write documents alone. The tables' `writes` names them.
 """
 
 from __future__ import annotations

@@ -152,6 +152,17 @@ def test_registers_that_point_at_each_other_are_not_followed_for_ever() -> None:
     assert (asked.state, asked.refusal) == ("REFUSED", "NOT_REGISTERED")
 
 
+def test_a_request_that_comes_after_its_own_withdrawal_is_late() -> None:
+    """Overtaken on the way: the withdrawal began the case and ended it, naming nobody (simulator, seed 1)."""
+    withdrawal = Event("withdrawal", NUMBER, AT, 7, body=m.CertificateWithdrawal(), sender=B)
+    withdrawn = decide(None, withdrawal, CERTIFICATE, around(PERSON))
+    assert withdrawn is not None
+    requested = Event("requested", NUMBER, AT, 8, body=body_of("requested", ""), sender=B)
+    told = decide(withdrawn.case, requested, CERTIFICATE, around(PERSON))
+    assert told is not None
+    assert (told.fate, told.case.state) == (Fate.LATE, "WITHDRAWN")
+
+
 def test_a_late_pair_is_a_pair_of_the_table() -> None:
     """What is taken without effect names states and messages that exist."""
     messages = {step.message for step in STEPS}

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tongban_sandbox.simulation.outside import NOTHING, Reply, Told
+from tongban_sandbox.simulation.papers import PaperApplications, is_certified, is_on_desk
 from tongban_sandbox.simulation.watch import BrokenPromiseError
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.ids import PersonKey, Province
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 ASK, HOLD, DIE, REPEAT, HAND_IN, WITHDRAW, LIFT = 0.4, 0.03, 0.01, 0.05, 0.9, 0.08, 0.7
 RECENT, NOWHERE, ALONE, WHOLE, COPIED, LEAVE_OUT = 0.15, 0.01, 0.6, 0.7, 0.3, 0.1
 APPROVE, APPROVE_OR_REFUSE, SLOW, UNDER_WAY = 0.8, 0.9, 0.05, 0.7
+# Share of applications that are for a certificate.
+ON_PAPER = 0.25
 RECENT_MAX = 60
 TRIES_MAX = 8
 TRY_AGAIN_S = 4.0
 AWAY = (0, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
-ON_THE_DESK = frozenset({"REVIEWING", "CONFIRMING"})
 DAY_S = 86_400.0
 
 
@@ -49,6 +51,7 @@ class Acknowledged:
 
     cases: dict[str, Accepted] = field(default_factory=dict)
     withdrawn: dict[str, float] = field(default_factory=dict)
+    certified: dict[str, float] = field(default_factory=dict)
     deaths: dict[PersonKey, float] = field(default_factory=dict)
     holds: dict[PersonKey, float] = field(default_factory=dict)
 
@@ -69,6 +72,7 @@ class Callers:
         self._held: set[PersonKey] = set()
         catalogue = load_catalogue()
         self._items = [item for item in catalogue.items(case_type="migration") if not item.restores]
+        self._papers = PaperApplications(country)
         self._lives: set[asyncio.Task[None]] = set()
         self._on_desk: set[tuple[str, str]] = set()
         self._serial = 0
@@ -134,7 +138,10 @@ class Callers:
         person = self._somebody()
         holder = Province(self._country.watch.ledger[person].holder)
         destination = self._elsewhere(holder)
-        body, left_out = self._body(person, self._members(person, holder), destination)
+        if self._random.random() < ON_PAPER:
+            body, left_out = self._papers.application(person, destination), None
+        else:
+            body, left_out = self._body(person, self._members(person, holder), destination)
         self._recent.append(person)
         reply = await self._insist("POST", "/v1/cases", body, key)
         if reply.status != HTTPStatus.ACCEPTED:
@@ -275,7 +282,9 @@ class Callers:
     def saw(self, province: str, changes: Sequence[Change]) -> None:
         """What was committed: cases that wait for an officer are decided, sooner or later."""
         for table, row in changes:
-            if table == "cases" and row[1] == "DESTINATION" and row[2] in ON_THE_DESK:
+            if table == "cases" and is_certified(row[0], row[2]):
+                self.acknowledged.certified.setdefault(row[0], self._country.time.now_s())
+            if table == "cases" and is_on_desk(row[0], row[1], row[2]):
                 self.on_desk(province, row[0])
 
     def on_desk(self, province: str, case_id: str) -> None:
@@ -292,14 +301,14 @@ class Callers:
                 body = {"outcome": self._outcome(), "officer": "officer-1"}
                 if body["outcome"] == "refuse":
                     body["reason_code"] = "NOT_ELIGIBLE"
-                path = f"/v1/cases/{case_id}/decision"
+                path = f"/v1/cases/{case_id}/decision?province={province}"
                 await self._insist("POST", path, body, f"decision-{self._serial}")
         finally:
             self._on_desk.discard((province, case_id))
 
     def _waits(self, province: str, case_id: str) -> bool:
         case = self._country.watch.cases[province].get(case_id)
-        return case is not None and case.state in ON_THE_DESK
+        return case is not None and is_on_desk(case_id, case.side, case.state)
 
     def _outcome(self) -> str:
         drawn = self._random.random()

@@ -25,6 +25,7 @@ REGISTERED = (
     " WHERE state IN ('HELD', 'FROZEN')"
 )
 CERTIFIED = "SELECT key, epoch, proof_digest FROM person WHERE state IN ('HELD', 'FROZEN')"
+HOLDING = "SELECT case_id FROM document WHERE status = 'CURRENT'"
 UNDONE = frozenset({"WITHDRAWN", "REFUSED", "EXPIRED", "VOIDED"})
 REPEATED_MAX = 20
 
@@ -54,6 +55,7 @@ class Verdict:
             self._households(site)
             self._certificates(site)
         self._kept_word()
+        self._documents()
         await self._repeats()
         for unheard in self._country.loop.unheard:
             self._break(f"an error that nobody heard: {unheard.get('message')} {unheard.get('exception')!r}")
@@ -119,6 +121,18 @@ class Verdict:
             row = watch.people[key][watch.ledger[key].holder]
             if not (row.state in ENDED or (key in word.holds and row.hold)):
                 self._gone("an acknowledged death or hold is gone", key, at_s)
+
+    def _documents(self) -> None:
+        """Each certificate that a window was told of is with its issuer, and holds.
+
+        An issuer that was put back to before it issued may decide otherwise when it is asked again; then the
+        paper alone proves what it had said.
+        """
+        held = {str(number) for site in self._country.sites.values() for (number,) in site.read(HOLDING)}
+        for number, at_s in self._acknowledged.certified.items():
+            told = self._country.watch.cases[number[:2]].get(number)
+            if number not in held and told is not None and told.state == "COMPLETED":
+                self._gone("a certificate that was issued is gone", number, at_s)
 
     def _gone(self, what: str, about: str, at_s: float, province: Province | None = None) -> None:
         if not self._country.excused(at_s, province):

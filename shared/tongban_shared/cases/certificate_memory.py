@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from tongban_shared.cases.certificate_data import C, CertificateData, Kind
-from tongban_shared.cases.certificate_rules import HERE, MOVED, subject
-from tongban_shared.cases.common import PersonRef, remember
+from tongban_shared.cases.certificate_rules import HERE, MOVED, as_asked, refs_of, subject
+from tongban_shared.cases.common import remember
 from tongban_shared.cases.kind import NEW, OK, Amend, Case, Event, Opening, Side, Verdict
 from tongban_shared.documents.licence import make_licence_id
 from tongban_shared.registration import Surroundings
@@ -42,20 +42,15 @@ def open_mirror(event: Event, around: Surroundings) -> Case:
         use=getattr(event.body, "use", ""),
         trusted=getattr(event.body, "trusted", False),
         booklet_at_hand=getattr(event.body, "booklet_at_hand", False),
-        persons=_refs(event),
+        persons=refs_of(event),
     )
     return _begin(event, around, Side.ORIGIN, data, origin=around.province)
 
 
 def open_forgotten(event: Event, around: Surroundings) -> Case:
     """At an accepting province that was put back: the answer tells what had been asked (G1)."""
-    data = CertificateData(certificate="", persons=_refs(event))
+    data = CertificateData(certificate="", persons=refs_of(event))
     return _begin(event, around, Side.DESTINATION, data, origin=event.sender)
-
-
-def _refs(event: Event) -> tuple[PersonRef, ...]:
-    named = getattr(event.body, "persons", ())
-    return tuple(PersonRef(person=p.person, name_check=p.name_check) for p in named)
 
 
 def _begin(  # the fields of a case
@@ -108,14 +103,7 @@ def is_trusted(materials: tuple[Any, ...]) -> bool:
 
 def after_requested(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """What is asked now counts, also where an earlier question was refused or forgotten."""
-    asked = remember(
-        case,
-        certificate=event.body.certificate,
-        use=event.body.use,
-        trusted=event.body.trusted,
-        booklet_at_hand=event.body.booklet_at_hand,
-        persons=_refs(event),
-    )
+    asked = as_asked(case, event)
     return _numbered(asked, event, around) if verdict.name == HERE.name else asked
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from tongban_shared.cases.certificate_data import Kind
+from tongban_shared.cases.common import PersonRef, remember
 from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
 from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
@@ -19,6 +22,8 @@ HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
 
 def subject(case: Case, around: Surroundings) -> Person | None:
     """The applicant's row, when number and name agree with it."""
+    if not case.data.persons:
+        return None
     ref = case.data.persons[0]
     person = around.people.get(ref.person)
     if person is None or person.state is Registration.DROPPED or person.name_check != ref.name_check:
@@ -77,6 +82,26 @@ def _lives_with(person: Person, other: Person | None, check: str) -> bool:
     return other.household_id == person.household_id
 
 
+def refs_of(event: Event) -> tuple[PersonRef, ...]:
+    """The persons whom a message names."""
+    named = getattr(event.body, "persons", ())
+    return tuple(PersonRef(person=p.person, name_check=p.name_check) for p in named)
+
+
+def as_asked(case: Case, event: Event) -> Case:
+    """The case as the request that came now has it."""
+    persons = refs_of(event)
+    case = replace(case, persons=tuple(ref.person for ref in persons))
+    return remember(
+        case,
+        certificate=event.body.certificate,
+        use=event.body.use,
+        trusted=event.body.trusted,
+        booklet_at_hand=event.body.booklet_at_hand,
+        persons=persons,
+    )
+
+
 def judge_door(case: Case, event: Event, around: Surroundings) -> Verdict:
     """Incomplete first; then who answers: nobody known yet, another registry, or this one."""
     missing = case.data.missing if event.name == "apply" else event.body.still_missing
@@ -102,9 +127,9 @@ def _by(holder: str | None, case: Case, around: Surroundings) -> Verdict:
     return Verdict(OK) if verdict.name == MOVED.name else verdict
 
 
-def judge_requested(case: Case, _event: Event, around: Surroundings) -> Verdict:
-    """What this register says."""
-    return answer(case, around)
+def judge_requested(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """What this register says of what is asked now, whatever an earlier question was."""
+    return answer(as_asked(case, event), around)
 
 
 def judge_decision(case: Case, event: Event, around: Surroundings) -> Verdict:
