@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field, StringConstraints
 
 from tongban_registry.door import Closed
+from tongban_registry.media import JSON, PDF, prefers
 from tongban_registry.storage.documents import Documents, IssuedRow
 from tongban_registry.views import local
 from tongban_shared.documents.document import DocumentError, decode
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
     from tongban_registry.office import Office
     from tongban_shared.ports import Verifier
 
-JSON, HTML = "application/json", "text/html; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+# A page takes a tenth of a second of one core, too long for everybody else to stand still. Several at once
+# would be no faster, and wrest the interpreter from the others more often.
+PRESS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="press")
+OFFERED: dict[int | str, dict[str, Any]] = {200: {"content": {PDF: {}}}}
 LicenceText = Annotated[str, StringConstraints(min_length=1, max_length=160)]
 
 
@@ -44,18 +51,27 @@ class VerifyIn(Closed):
         return self.licence_id or self.code or _number_in(self.raw)
 
 
-def document_routes(office: Office, documents: Documents, keys: Verifier) -> APIRouter:
-    """Fetch and verify."""
+def document_routes(office: Office, documents: Documents, keys: Verifier, public_url: str) -> APIRouter:
+    """Fetch and verify. public_url: what stands before /v/… in the code on a printed document."""
     router = APIRouter(tags=["documents"])
 
-    @router.get("/v1/documents/{number}", summary="A signed document, as issued")
+    @router.get(
+        "/v1/documents/{number}", summary="A signed document, as issued or to print", responses=OFFERED
+    )
     async def fetch(
-        number: str, officer: Annotated[str | None, Header(alias="X-Tongban-Officer", max_length=40)] = None
+        request: Request,
+        number: str,
+        officer: Annotated[str | None, Header(alias="X-Tongban-Officer", max_length=40)] = None,
     ) -> Response:
         found = await documents.hand_out(_checked(number), officer or "agency", office.clock.now())
         if found is None:
             raise RefusedError("DOCUMENT_UNKNOWN")
-        return Response(found.document, media_type=JSON, headers={"X-Tongban-Status": found.status})
+        headers = {"X-Tongban-Status": found.status, "Vary": "Accept"}
+        if not prefers(PDF, JSON, ",".join(request.headers.getlist("accept"))):
+            return Response(found.document, media_type=JSON, headers=headers)
+        address = f"{public_url.rstrip('/')}/v/{number}"
+        page = await asyncio.get_running_loop().run_in_executor(PRESS, _printed, found.document, address)
+        return Response(page, media_type=PDF, headers=headers)
 
     @router.post("/v1/documents/verify", summary="Whether a document is genuine and valid")
     async def verification(given: VerifyIn) -> dict[str, Any]:
@@ -81,6 +97,13 @@ def _checked(number: str) -> str:
         return licence_id(number)
     except LicenceError as error:
         raise RefusedError("DOCUMENT_UNKNOWN") from error
+
+
+def _printed(raw: bytes, address: str) -> bytes:
+    """The page of a stored document. Raises GlyphMissingError."""
+    from tongban_registry.printing import print_document  # noqa: PLC0415  # 80 MB with its font: loaded by who prints
+
+    return print_document(decode(raw), address)
 
 
 def _number_in(raw: bytes) -> str | None:

@@ -58,6 +58,9 @@ def serve(
     fence: Annotated[
         Path | None, typer.Option(help="folder on another volume: shows a database that was put back")
     ] = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="address of the gateway as people reach it; printed documents name it")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = None,
@@ -70,6 +73,7 @@ def serve(
         "ledger": ledger,
         "keys": keys,
         "fence": fence,
+        "public_url": public_url,
         "host": host,
         "port": port,
         "log_level": log_level,
@@ -96,7 +100,9 @@ async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:
         secret = load_secrets(settings.keys).custody
         for profile in profiles:
             ledger = HttpLedger(http, load_signer(settings.keys, profile.code), secret)
-            around = Surrounds(transport, ledger, WallClock(), settings.keys, _fences(settings))
+            around = Surrounds(
+                transport, ledger, WallClock(), settings.keys, _fences(settings), settings.public_url
+            )
             house.add(Berth(profile, settings.database_of(profile.code), around, house.stopping))
         tune_collector()
         with _listener(settings) as listener:

@@ -33,6 +33,7 @@ from tongban_registry.pause import Pause, PauseGate
 from tongban_registry.quarantine_http import quarantine_routes, waiting_routes
 from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
+from tongban_registry.settings import PUBLIC_URL
 from tongban_registry.storage.custody_sql import CustodyRows
 from tongban_registry.storage.documents import Documents
 from tongban_registry.storage.refused import Refusals
@@ -73,13 +74,17 @@ def _verified_roots(_keys: Path) -> Roots:
 
 @dataclass(frozen=True, slots=True)
 class Surrounds:
-    """What a registry is given from outside: pipe, ledger, clock, key folder, and each province's fence."""
+    """What a registry is given from outside: pipe, ledger, clock, key folder, and each province's fence.
+
+    public_url: where people reach the page that verifies a document; printed documents name it.
+    """
 
     transport: Transport
     ledger: Ledger
     clock: Clock
     keys: Path
     fences: Callable[[str], Fence] | None = None
+    public_url: str = PUBLIC_URL
 
 
 class Registry:
@@ -95,6 +100,7 @@ class Registry:
         self.gate = Gate(hall, around.ledger)
         self._transport = around.transport
         self._ledger = around.ledger
+        self._public_url = around.public_url
         self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._sources: list[asyncio.Task[None]] = []
@@ -264,7 +270,8 @@ class Registry:
         return app
 
     def _documents(self) -> APIRouter:
-        return document_routes(self.office, Documents(self.store.engine), self.office.opener.verifier)
+        documents, keys = Documents(self.store.engine), self.office.opener.verifier
+        return document_routes(self.office, documents, keys, self._public_url)
 
     def _add_ops(self, app: FastAPI, health: Health) -> None:
         ops = Ops(self.hall, self.desk, self.pause, self.contacts)

@@ -13,6 +13,8 @@ from tongban_shared.errors import SettingsError
 
 PLACE = "{code}"
 """Stands for the province's two digits in the address of the database."""
+PUBLIC_URL = "https://tongban.example"
+"""A name that nobody can own (RFC 2606): a paper printed before the setting was made leads to no stranger."""
 
 
 class Settings(BaseSettings):
@@ -21,8 +23,9 @@ class Settings(BaseSettings):
     province: one file of deploy/provinces for each province that this process answers for; in the variable
     separated by commas. database: its address; with several provinces it holds `{code}`. keys: folder with
     the public list, the secrets and the private keys of these provinces. fence: folder on another volume than
-    the database, where the newest state of its log is noted before anything leaves. stop_pause_s: from
-    readiness off to the first refused connection.
+    the database, where the newest state of its log is noted before anything leaves. public_url: where people
+    reach the gateway; the code on a printed document leads to /v/… below it. stop_pause_s: from readiness off
+    to the first refused connection.
     """
 
     model_config = SettingsConfigDict(
@@ -37,6 +40,7 @@ class Settings(BaseSettings):
     keys: Path
     # None: only ledger and peers could tell that the database was put back to a backup.
     fence: Path | None = None
+    public_url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=200)] = PUBLIC_URL
     host: str = "127.0.0.1"
     # 0: any free port; the log says which.
     port: Annotated[int, Field(ge=0, le=65_535)] = 7200

@@ -36,6 +36,10 @@ Result = TypeVar("Result")
 log = structlog.get_logger("tongban.sandbox")
 
 
+# Where `make run` has its gateway, unless another port is asked for.
+PUBLIC_URL = "http://127.0.0.1:8080"
+
+
 class LedgerLine(httpx.AsyncBaseTransport):
     """A province's line to the ledger, which fails while the province is cut off."""
 
@@ -84,7 +88,9 @@ class ProvinceHost:
     async def open(self) -> Registry:
         """Migrate and open the database; nothing works yet."""
         site = self._site
-        around = Surrounds(self._end, site.ledger, site.clock, site.keys, lambda _: FileFence(site.fence))
+        around = Surrounds(
+            self._end, site.ledger, site.clock, site.keys, lambda _: FileFence(site.fence), PUBLIC_URL
+        )
         url = f"sqlite:///{site.database}"
         self.registry = await _patiently(lambda: Registry.open(site.profile, url, around))
         return self.registry

@@ -25,7 +25,7 @@ REGISTERED = (
     " WHERE state IN ('HELD', 'FROZEN')"
 )
 CERTIFIED = "SELECT key, epoch, proof_digest FROM person WHERE state IN ('HELD', 'FROZEN')"
-HOLDING = "SELECT case_id FROM document WHERE status = 'CURRENT'"
+HOLDING = "SELECT case_id FROM document"
 UNDONE = frozenset({"WITHDRAWN", "REFUSED", "EXPIRED", "VOIDED"})
 REPEATED_MAX = 20
 
@@ -123,7 +123,7 @@ class Verdict:
                 self._gone("an acknowledged death or hold is gone", key, at_s)
 
     def _documents(self) -> None:
-        """Each certificate that a window was told of is with its issuer, and holds.
+        """Each certificate that a window was told of is with its issuer, who knows whether it was revoked.
 
         An issuer that was put back to before it issued may decide otherwise when it is asked again; then the
         paper alone proves what it had said.
