@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 TRIES, RETRY_S = 10, 0.5
 Result = TypeVar("Result")
 log = structlog.get_logger("tongban.sandbox")
-
-
 # Where `make run` has its gateway, unless another port is asked for.
 PUBLIC_URL = "http://127.0.0.1:8080"
 
