@@ -63,6 +63,8 @@ def destination(method: str, path: str, query: bytes) -> Destination:
             rule = _RULES.get(area)
             return rule(method, rest, query) if rule else None
         case ["", "v", code] if _TOKEN.fullmatch(code):
+            if code.startswith(LICENCE_ROOT):
+                return issuing_province(code)
             return _leading_province(code, "DOCUMENT_UNKNOWN")
     return None
 

@@ -216,6 +216,12 @@ def test_a_task_belongs_to_the_acting_office() -> None:
     assert destination_of_task(path, b"") == "44"
 
 
+def test_the_code_on_a_certificate_leads_to_its_issuer() -> None:
+    """The QR holds the e-licence identifier; its page is the issuer's, wherever the paper was printed."""
+    code = "1.2.156.3005.2.11100000000013338W904.116200000000000000.44022026112500000001I.001.A"
+    assert destination("GET", f"/v/{code}", b"") == "62"
+
+
 def test_a_document_is_verified_by_its_issuer() -> None:
     """Number, code or the document itself lead to the province that issued it."""
     assert destination_of_verification(body(licence_id=LICENCE)) == "43"
