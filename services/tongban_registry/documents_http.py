@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,12 +41,12 @@ class VerifyIn(Closed):
     code: LicenceText | None = None
     document: dict[str, Any] | None = Field(default=None, repr=False)
 
-    @property
+    @cached_property
     def raw(self) -> bytes:
         """The document's canonical bytes, in whatever order and with whatever spaces it came."""
         return msgspec.json.encode(self.document, order="sorted")
 
-    @property
+    @cached_property
     def number(self) -> str | None:
         """The identifier as named, or as the document names it."""
         return self.licence_id or self.code or _number_in(self.raw)

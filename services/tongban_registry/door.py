@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from tongban_registry.commands import Command
 from tongban_shared.cases.certificate_data import CertificateData, Kind
-from tongban_shared.cases.certificate_memory import is_trusted
-from tongban_shared.cases.common import Application, MaterialIn, PersonRef
+from tongban_shared.cases.common import Application, MaterialIn, PersonRef, is_trusted
 from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
+from tongban_shared.messages.types import CODE
+from tongban_shared.web.problems import FieldRefusedError
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tongban_shared.ports import Ledger
 
 PERSONS_MAX = 20
-PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
+PURPOSE = re.compile(CODE)
 # Persons, and the kinds of material that are still owed.
 Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
 # A case's record, and the province that answers, if it is known.
@@ -192,6 +193,7 @@ class Door:
             persons=refs,
             materials=materials,
             missing=missing,
+            automatic=item.automatic,
             trusted=item.automatic and is_trusted(materials),
             booklet_at_hand=details.booklet_at_hand,
         )
@@ -250,7 +252,7 @@ def certificate_details(given: dict[str, Any]) -> CertificateDetailsIn:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in ("details", *first["loc"]))
-        raise RefusedError("FIELD_INVALID", f"{where}: {first['type']}") from None
+        raise FieldRefusedError(where, first["type"]) from None
 
 
 def check_materials(item: Item, given: Sequence[str]) -> tuple[str, ...]:

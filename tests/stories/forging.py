@@ -6,9 +6,9 @@ from tests.stories.folk import Resident
 from tests.stories.world import Country
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.migration import (
-    PersonAsked,
     Precheck,
 )
+from tongban_shared.messages.persons import PersonAsked
 
 A, B, C = "32", "33", "44"
 DIGEST = "0" * 64

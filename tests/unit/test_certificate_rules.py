@@ -10,12 +10,21 @@ from msgspec.structs import replace
 
 from tongban_shared.cases.certificate import CERTIFICATE, LATE, STEPS
 from tongban_shared.cases.certificate_data import C, CertificateData, Kind
-from tongban_shared.cases.certificate_rules import HOPS_MAX, answer
-from tongban_shared.cases.common import Application, Decision, Located, PersonRef, Supplied
+from tongban_shared.cases.certificate_rules import answer
+from tongban_shared.cases.common import (
+    HOPS_MAX,
+    Application,
+    Decision,
+    Located,
+    MaterialIn,
+    PersonRef,
+    Supplied,
+)
 from tongban_shared.cases.kind import LIMIT, NEW, Case, Event, Side, Waits
 from tongban_shared.decide import Fate, decide
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.messages import certificate as m
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import Person, Registration, Surroundings
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -24,7 +33,7 @@ KEY, OTHER, CHECK = "0" * 32, "1" * 32, "0" * 16
 NUMBER = CaseId("33022026030200000001R")
 PERSON = Person(KEY, 0, Registration.HELD, 1, CHECK, date(1990, 1, 1), "h", head=True, record="{}")
 SPOUSE = replace(PERSON, key=OTHER, head=False)
-NAMED = m.PersonNamed(person=KEY, name_check=CHECK)
+NAMED = PersonAsked(person=KEY, name_check=CHECK)
 
 
 def around(*people: Person, province: str = A) -> Surroundings:
@@ -50,7 +59,8 @@ def case(kind: Kind = Kind.REGISTRATION_STATUS, side: Side = Side.ORIGIN, state:
         persons=(PersonRef(person=KEY, name_check=CHECK),),
         valid_until=AT,
     )
-    return Case(NUMBER, "certificate", side, state, 0, "0204", A, B, (KEY,), data, AT)
+    window = A if state == "CORRECTION" else B
+    return Case(NUMBER, "certificate", side, state, 0, "0204", A, window, (KEY,), data, AT)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +112,24 @@ def test_papers_that_anybody_could_have_made_are_for_an_officer() -> None:
     """Grade C materials, the fact in the register: nobody is answered unseen."""
     asked = case()
     assert answer(replace(asked, data=replace(asked.data, trusted=False)), around(PERSON)).name == "review"
+
+
+@pytest.mark.parametrize(
+    ("grade", "automatic", "state"),
+    [("A", True, "COMPLETED"), ("B", True, "CHECKING"), ("A", False, "CHECKING")],
+)
+def test_what_is_handed_in_late_counts_as_what_came_first(
+    grade: str,
+    automatic: bool,  # noqa: FBT001
+    state: str,
+) -> None:
+    """A copy among late materials, or an item that always waits for an officer: nobody is answered unseen."""
+    asked = case(side=Side.DESTINATION, state="CORRECTION")
+    asked = replace(asked, data=replace(asked.data, automatic=automatic))
+    late = Supplied((MaterialIn(kind="BOOKLET", grade=grade),), ())
+    told = decide(asked, Event("materials", NUMBER, AT, 7, body=late), CERTIFICATE, around(PERSON))
+    assert told is not None
+    assert told.case.state == state
 
 
 def body_of(message: str, outcome: str) -> object:

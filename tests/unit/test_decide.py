@@ -12,15 +12,23 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec.structs import replace
 
-from tongban_shared.cases.common import Application, Decision, Located, MaterialIn, PersonRef, Supplied
+from tongban_shared.cases.common import (
+    HOPS_MAX,
+    Application,
+    Decision,
+    Located,
+    MaterialIn,
+    PersonRef,
+    Supplied,
+)
 from tongban_shared.cases.kind import LIMIT, NEW, Case, Event, Side, Verdict, Waits
 from tongban_shared.cases.migration import LATE, MIGRATION, STEPS, TERMINAL
 from tongban_shared.cases.migration_data import MigrationData, PersonState
 from tongban_shared.cases.migration_recovery import Recovered
-from tongban_shared.cases.migration_rules import HOPS_MAX
 from tongban_shared.decide import CONTRADICTIONS, Fate, decide
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.messages import migration as m
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import Person, Registration, Surroundings
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -101,7 +109,7 @@ CERTIFICATE = m.Certificate(
     released_at=AT,
 )
 BODIES: dict[str, Any] = {
-    "precheck": m.Precheck(migration_type="HOUSING", persons=(m.PersonAsked(person=KEY, name_check=CHECK),)),
+    "precheck": m.Precheck(migration_type="HOUSING", persons=(PersonAsked(person=KEY, name_check=CHECK),)),
     "facts": m.Facts(persons=(m.PersonFacts(person=KEY, status="OK", record_version=1),), contact="x"),
     "permit": m.Permit(
         permit_no="ZQ33202600000001X",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from tongban_shared.storage.engine import read, write
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Row, Select
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 
@@ -23,7 +24,6 @@ class IssuedRow(msgspec.Struct, frozen=True):
 
     document: bytes
     status: Status
-    person: str
 
     def __repr__(self) -> str:
         """Without anything personal."""
@@ -38,18 +38,24 @@ class Documents:
 
     async def find(self, licence_id: str) -> IssuedRow | None:
         """The document under this identifier. Raises StoreDownError."""
-        query = select(t.DOCUMENT).where(t.DOCUMENT.c.licence_id == licence_id)
         async with read(self._engine) as tx:
-            row = (await tx.execute(query)).one_or_none()
-        return None if row is None else IssuedRow(row.document.encode(), Status(row.status), row.person)
+            row = (await tx.execute(_under(licence_id))).one_or_none()
+        return None if row is None else _issued(row)
 
     async def hand_out(self, licence_id: str, actor: str, at: datetime) -> IssuedRow | None:
         """The same, and who fetched it when, in one transaction. Raises StoreDownError."""
-        query = select(t.DOCUMENT).where(t.DOCUMENT.c.licence_id == licence_id)
         async with write(self._engine) as tx:
-            row = (await tx.execute(query)).one_or_none()
+            row = (await tx.execute(_under(licence_id))).one_or_none()
             if row is None:
                 return None
             entry = {"person": row.person, "actor": actor, "purpose": "DOCUMENT", "case_id": row.case_id}
             await tx.execute(t.ACCESS_LOG.insert(), entry | {"result": row.kind, "at": to_us(at)})
-        return IssuedRow(row.document.encode(), Status(row.status), row.person)
+        return _issued(row)
+
+
+def _under(licence_id: str) -> Select[Any]:
+    return select(t.DOCUMENT).where(t.DOCUMENT.c.licence_id == licence_id)
+
+
+def _issued(row: Row[Any]) -> IssuedRow:
+    return IssuedRow(row.document.encode(), Status(row.status))

@@ -15,6 +15,7 @@ from tongban_shared.keys import load_signer
 from tongban_shared.messages import migration as m
 from tongban_shared.messages.codec import encode_message
 from tongban_shared.messages.envelope import Body, Envelope
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.ports import Family
 from tongban_shared.wire import pack, sign_unit
 
@@ -155,7 +156,7 @@ def _unasked_permit(by: Poisoner, way: Way) -> list[bytes]:
 def _one_id_twice(by: Poisoner, way: Way) -> list[bytes]:
     """Two questions under one id (M-4)."""
     case_id = by.nobodys_case(way[0])
-    asked: list[Any] = [(m.PersonAsked(person=by.person(), name_check="0" * 32),) for _ in range(2)]
+    asked: list[Any] = [(PersonAsked(person=by.person(), name_check="0" * 32),) for _ in range(2)]
     return [
         by.message(way, m.Precheck(migration_type="OTHER", persons=persons), case_id) for persons in asked
     ]

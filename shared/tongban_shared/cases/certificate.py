@@ -6,8 +6,6 @@ Accepted in one province (its side is called the destination, as of every case),
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from tongban_shared.cases import (
     certificate_compose as compose,
     certificate_memory as memory,
@@ -24,15 +22,11 @@ from tongban_shared.cases.kind import (
     Step,
     Waits,
     check_table,
+    h,
     index_steps,
 )
 
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
-
-
-def h(hours: int) -> timedelta:
-    """Hours of a technical limit."""
-    return timedelta(hours=hours)
 
 
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY

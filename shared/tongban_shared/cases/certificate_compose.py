@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tongban_shared.cases.certificate_data import CertificateData
+from tongban_shared.cases.common import ask_ledger
 from tongban_shared.cases.kind import Case, Compose, Draft, Event
 from tongban_shared.ids import Province
 from tongban_shared.messages import certificate as m
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import Surroundings
 
 
@@ -55,8 +57,8 @@ def compose_withdrawal(case: Case, _event: Event, _around: Surroundings) -> tupl
     return case, Draft(_other(case), m.CertificateWithdrawal())
 
 
-def _named(case: Case) -> tuple[m.PersonNamed, ...]:
-    return tuple(m.PersonNamed(person=ref.person, name_check=ref.name_check) for ref in case.data.persons)
+def _named(case: Case) -> tuple[PersonAsked, ...]:
+    return tuple(PersonAsked(person=ref.person, name_check=ref.name_check) for ref in case.data.persons)
 
 
 def _other(case: Case) -> str:
@@ -78,5 +80,5 @@ COMPOSES: Mapping[str, Compose] = {
     "referral": compose_referral,
     "refusal": compose_refusal,
     "withdrawal": compose_withdrawal,
-    "ledger.locate": lambda case, _event, _around: (case, Draft("ledger", None)),
+    "ledger.locate": ask_ledger,
 }

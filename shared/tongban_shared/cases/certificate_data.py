@@ -36,7 +36,8 @@ class Kind(StrEnum):
 class CertificateData(Frozen, frozen=True):
     """The case's own record. persons: the applicant first, then whoever the certificate names with them.
 
-    missing: material kinds still owed. trusted: all materials of grade A.
+    missing: material kinds still owed. automatic: need not
+    wait for an officer. trusted: nor do its materials, all of grade A.
     booklet_at_hand: the applicant has a valid booklet. hops: how often the persons were said
     to have moved on. licence_id, document, valid_until: of what was issued; times are aware UTC.
     """
@@ -48,6 +49,7 @@ class CertificateData(Frozen, frozen=True):
     persons: tuple[PersonRef, ...] = ()
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()
+    automatic: bool = False
     trusted: bool = False
     booklet_at_hand: bool = False
     licence_id: str = ""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
 from tongban_shared.cases.certificate_data import C, CertificateData, Kind
-from tongban_shared.cases.certificate_rules import HERE, MOVED, as_asked, refs_of, subject
+from tongban_shared.cases.certificate_rules import HERE, MOVED, as_asked, as_supplied, refs_of, subject
 from tongban_shared.cases.common import remember
 from tongban_shared.cases.kind import NEW, OK, Amend, Case, Event, Opening, Side, Verdict
 from tongban_shared.documents.licence import make_licence_id
@@ -36,14 +35,8 @@ def open_application(event: Event, around: Surroundings) -> Case:
 
 
 def open_mirror(event: Event, around: Surroundings) -> Case:
-    """At the home registry: a request, or the withdrawal of one that is not known here any more."""
-    data = CertificateData(
-        certificate=getattr(event.body, "certificate", ""),
-        use=getattr(event.body, "use", ""),
-        trusted=getattr(event.body, "trusted", False),
-        booklet_at_hand=getattr(event.body, "booklet_at_hand", False),
-        persons=refs_of(event),
-    )
+    """At the home registry: a request, read by as_asked, or the withdrawal of one not known any more."""
+    data = CertificateData(certificate="", persons=refs_of(event))
     return _begin(event, around, Side.ORIGIN, data, origin=around.province)
 
 
@@ -84,21 +77,13 @@ def _begin(  # the fields of a case
 def after_door(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """Who answers is known; what this registry issues itself is numbered."""
     if event.name == "materials":
-        kinds = {material.kind for material in event.body.materials}
-        kept = tuple(material for material in case.data.materials if material.kind not in kinds)
-        handed = kept + event.body.materials
-        case = remember(case, materials=handed, missing=event.body.still_missing, trusted=is_trusted(handed))
+        case = as_supplied(case, event)
     if event.name == "located":
         case = replace(case, origin=event.body.holders.get(case.data.persons[0].person))
     person = subject(case, around)
     if verdict.name == OK and case.origin == around.province and person is not None:
         case = replace(case, origin=person.moved_to)
     return _numbered(case, event, around) if verdict.name == HERE.name else case
-
-
-def is_trusted(materials: tuple[Any, ...]) -> bool:
-    """Whether all of them were issued by an authority (grade A)."""
-    return all(material.grade == "A" for material in materials)
 
 
 def after_requested(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:

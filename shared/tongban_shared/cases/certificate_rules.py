@@ -6,17 +6,23 @@ Source: domain.md §3.2 (公通字〔2016〕21号), services.md S3, protocol.md 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from tongban_shared.cases.certificate_data import Kind
-from tongban_shared.cases.common import PersonRef, remember
+from tongban_shared.cases.common import (
+    HOPS_MAX,
+    PersonRef,
+    correction_limit,
+    free_again,
+    is_trusted,
+    judge_refusal,
+    remember,
+    with_materials,
+)
 from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
 from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
-HOPS_MAX = 8
-RETRY_AFTER_DAYS = 1
 HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
 
 
@@ -40,8 +46,7 @@ def answer(case: Case, around: Surroundings) -> Verdict:
     if person is None:
         return Verdict("refused", "NOT_REGISTERED")
     if person.state is Registration.PREPARED:
-        retry = around.busy_until.get(person.key, around.now + timedelta(days=RETRY_AFTER_DAYS))
-        return Verdict("refused", "IN_TRANSFER", retry)
+        return Verdict("refused", "IN_TRANSFER", free_again(person.key, around))
     if kind == Kind.CANCELLATION:
         return _cancelled(person)
     if person.state in MOVED_ON:
@@ -102,12 +107,17 @@ def as_asked(case: Case, event: Event) -> Case:
     )
 
 
+def as_supplied(case: Case, event: Event) -> Case:
+    """The case with what was handed in late."""
+    case = with_materials(case, event.body)
+    return remember(case, trusted=case.data.automatic and is_trusted(case.data.materials))
+
+
 def judge_door(case: Case, event: Event, around: Surroundings) -> Verdict:
     """Incomplete first; then who answers: nobody known yet, another registry, or this one."""
-    missing = case.data.missing if event.name == "apply" else event.body.still_missing
-    if missing:
-        return Verdict("incomplete")
-    return _by(case.origin, case, around)
+    if event.name == "materials":
+        case = as_supplied(case, event)
+    return Verdict("incomplete") if case.data.missing else _by(case.origin, case, around)
 
 
 def judge_located(case: Case, event: Event, around: Surroundings) -> Verdict:
@@ -154,19 +164,6 @@ def judge_referral(case: Case, event: Event, around: Surroundings) -> Verdict:
 def judge_withdrawal(_case: Case, _event: Event, _around: Surroundings) -> Verdict:
     """Before it was issued: nothing stands in the way."""
     return Verdict(OK, "WITHDRAWN")
-
-
-def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """As the home registry says."""
-    return Verdict(OK, event.body.code, event.body.retry_at)
-
-
-# --- limits that are rules
-
-
-def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:
-    """Calendar days of the province's file."""
-    return event.at + timedelta(days=around.correction_days)
 
 
 LIMITS: Mapping[str, Limit] = {"correction": correction_limit}

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from tongban_shared.cases.kind import Case
+from tongban_shared.cases.kind import OK, Case, Draft, Event, Verdict
+from tongban_shared.registration import Surroundings
+
+TRUSTED_GRADE = "A"
+RETRY_AFTER_DAYS = 1
+HOPS_MAX = 8
+"""How often persons who are said to have moved on are followed. Source: domain.md §1.1."""
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -69,3 +76,35 @@ class Supplied:
 def remember(case: Case, **changes: object) -> Case:
     """The case with these fields of its record changed."""
     return replace(case, data=replace(case.data, **changes))
+
+
+def with_materials(case: Case, supplied: Supplied) -> Case:
+    """Materials add up; a kind handed in again replaces the earlier one."""
+    kinds = {material.kind for material in supplied.materials}
+    kept = tuple(material for material in case.data.materials if material.kind not in kinds)
+    return remember(case, materials=kept + supplied.materials, missing=supplied.still_missing)
+
+
+def is_trusted(materials: Iterable[MaterialIn]) -> bool:
+    """Whether all of them were issued by an authority."""
+    return all(material.grade == TRUSTED_GRADE for material in materials)
+
+
+def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The origin's reason goes to the applicant."""
+    return Verdict(OK, event.body.code, event.body.retry_at)
+
+
+def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:
+    """Calendar days of the province's file."""
+    return event.at + timedelta(days=around.correction_days)
+
+
+def free_again(person: str, around: Surroundings) -> datetime:
+    """When to ask again about somebody in transfer: the limit of the case that has them, or tomorrow (M-3)."""
+    return around.busy_until.get(person, around.now + timedelta(days=RETRY_AFTER_DAYS))
+
+
+def ask_ledger(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
+    """A question to the ledger, put by the shell after the commit."""
+    return case, Draft("ledger", None)

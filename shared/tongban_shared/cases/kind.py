@@ -42,6 +42,11 @@ OK = "ok"
 ON_PAPER = frozenset({"issue", "revoke"})
 
 
+def h(hours: int) -> timedelta:
+    """Hours of a technical limit."""
+    return timedelta(hours=hours)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a case table. `state` may name several states that take the message alike.

@@ -24,16 +24,12 @@ from tongban_shared.cases.kind import (
     Step,
     Waits,
     check_table,
+    h,
     index_steps,
 )
 from tongban_shared.cases.migration_data import MigrationData, S
 
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
-
-
-def h(hours: int) -> timedelta:
-    """Hours of a technical limit."""
-    return timedelta(hours=hours)
 
 
 def d(days: int) -> timedelta:

@@ -9,18 +9,19 @@ from typing import Any
 
 import msgspec
 
-from tongban_shared.cases.common import remember
+from tongban_shared.cases.common import ask_ledger, remember
 from tongban_shared.cases.kind import Case, Compose, Draft, Event
 from tongban_shared.cases.migration_rules import minors_left_alone, person_facts, staying_members
 from tongban_shared.ids import SERIALS, DocumentKind, Province, make_document_no
 from tongban_shared.messages import migration as m
 from tongban_shared.messages.codec import encode_contract
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import CLAIMING, NO_PROOF, Surroundings
 
 
 def compose_precheck(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
     """P1."""
-    asked = tuple(m.PersonAsked(person=ref.person, name_check=ref.name_check) for ref in case.data.persons)
+    asked = tuple(PersonAsked(person=ref.person, name_check=ref.name_check) for ref in case.data.persons)
     body = m.Precheck(migration_type=case.data.migration_type, restores=case.data.restores, persons=asked)
     return case, Draft(_other(case), body)
 
@@ -184,7 +185,7 @@ COMPOSES: Mapping[str, Compose] = {
     "offer": compose_offer,
     "acceptance": compose_acceptance,
     "ledger.append": compose_append,
-    "ledger.locate": lambda case, _event, _around: (case, Draft("ledger", None)),
+    "ledger.locate": ask_ledger,
     "certificate": compose_certificate,
     "settled": compose_settled,
     "refusal": compose_refusal,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from tongban_shared.cases.common import PersonRef, remember
+from tongban_shared.cases.common import PersonRef, remember, with_materials
 from tongban_shared.cases.kind import NEW, Amend, Case, Event, Opening, Side, Verdict
 from tongban_shared.cases.migration_data import MigrationData, PersonState
 from tongban_shared.ids import Province
@@ -133,10 +133,8 @@ def after_decision(case: Case, event: Event, _around: Surroundings, _verdict: Ve
 
 
 def after_materials(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
-    """Materials add up; a kind handed in again replaces the earlier one."""
-    kinds = {material.kind for material in event.body.materials}
-    kept = tuple(material for material in case.data.materials if material.kind not in kinds)
-    return remember(case, materials=kept + event.body.materials, missing=event.body.still_missing)
+    """What was handed in."""
+    return with_materials(case, event.body)
 
 
 def after_withdraw(case: Case, _event: Event, _around: Surroundings, _verdict: Verdict) -> Case:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_shared.cases import migration_memory as memory, migration_rules as rules
-from tongban_shared.cases.common import PersonRef, remember
+from tongban_shared.cases.common import PersonRef, judge_refusal, remember
 from tongban_shared.cases.kind import (
     LIMIT,
     NEW,
@@ -317,7 +317,7 @@ JUDGES: Mapping[str, Judge] = {
     "facts": judge_forgotten(judge_facts),
     "offer": judge_forgotten(judge_offer),
     "cancel": judge_forgotten(rules.judge_cancel),
-    "refusal": judge_forgotten(rules.judge_refusal),
+    "refusal": judge_forgotten(judge_refusal),
 }
 AMENDS: Mapping[str, Amend] = {
     "recovered": after_recovered,

@@ -10,13 +10,19 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from tongban_shared.cases.common import PersonRef
+from tongban_shared.cases.common import (
+    HOPS_MAX,
+    PersonRef,
+    correction_limit,
+    free_again,
+    is_trusted,
+    judge_refusal,
+)
 from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
 from tongban_shared.cases.migration_data import S
 from tongban_shared.messages.migration import PersonFacts, PersonStatus
 from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
-TRUSTED_GRADE = "A"
 REFUSAL_BY_STATUS = {
     "UNKNOWN": "NOT_REGISTERED",
     "CANCELLED": "NOT_REGISTERED",
@@ -25,9 +31,7 @@ REFUSAL_BY_STATUS = {
     "HOLD": "HOLD",
     "IN_TRANSFER": "IN_TRANSFER",
 }
-RETRY_AFTER_DAYS = 1
 REMINDER_DAYS = (7, 15, 25)
-HOPS_MAX = 8
 # States whose limit is the permit's validity.
 LAPSING = frozenset({S.OPEN, S.FROZEN, S.PERMITTED})
 
@@ -38,7 +42,7 @@ def person_facts(ref: PersonRef, case: Case, around: Surroundings) -> PersonFact
     status = _status(person, ref, case)
     if person is None or status in {"UNKNOWN", "NAME_MISMATCH"}:
         return PersonFacts(person=ref.person, status=status)
-    retry = around.busy_until.get(ref.person, around.now + timedelta(days=RETRY_AFTER_DAYS))
+    retry = free_again(ref.person, around)
     return PersonFacts(
         person=ref.person,
         status=status,
@@ -139,7 +143,7 @@ def judge_facts(case: Case, event: Event, around: Surroundings) -> Verdict:
         return Verdict("refused", "MINOR_LEFT_ALONE")
     if case.state == S.PERMITTED and _says_again(case, facts):
         return Verdict("known")  # by an origin that was put back: the permit given is still good
-    trusted = all(material.grade == TRUSTED_GRADE for material in case.data.materials)
+    trusted = is_trusted(case.data.materials)
     return Verdict("clean" if trusted and case.data.automatic else "review")
 
 
@@ -303,11 +307,6 @@ def judge_appended(case: Case, event: Event, around: Surroundings) -> Verdict:
     return Verdict("overtaken" if overtaken else "conflict", "STALE_EPOCH")
 
 
-def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """The origin's reason goes to the applicant."""
-    return Verdict(OK, event.body.code, event.body.retry_at)
-
-
 def judge_block(_case: Case, event: Event, _around: Surroundings) -> Verdict:
     """Death or a court's hold pre-empts."""
     return Verdict(OK, event.body)
@@ -324,11 +323,6 @@ def _refusal_of(facts: Iterable[PersonFacts]) -> str | None:
 def permit_limit(case: Case, event: Event, around: Surroundings) -> datetime:
     """As long as the permit is valid; the days of the province's file until one is given."""
     return case.data.permit_until or event.at + timedelta(days=around.permit_valid_days)
-
-
-def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:
-    """Calendar days of the province's file."""
-    return event.at + timedelta(days=around.correction_days)
 
 
 def reminder_limit(case: Case, event: Event, _around: Surroundings) -> datetime:

@@ -7,10 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from tongban_shared.messages.envelope import Body, Contract
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.messages.types import (
     Moment,
-    NameCheck,
-    PersonDigest,
     ProvinceCode,
     ReasonCode,
     ShortText,
@@ -25,13 +24,6 @@ class CertificateBody(Body):
     v: Literal[1] = 1
 
 
-class PersonNamed(Contract):
-    """A person by key, with the keyed check that name and number belong together."""
-
-    person: PersonDigest
-    name_check: NameCheck
-
-
 class Requested(CertificateBody):
     """CT1 · The accepting province asks the home registry for a certificate. The applicant comes first."""
 
@@ -41,7 +33,7 @@ class Requested(CertificateBody):
     use: ReasonCode = Field(description="what it is for, as the applicant chose")
     trusted: bool = Field(description="all materials are issued by an authority (grade A)")
     booklet_at_hand: bool = Field(default=False, description="the applicant has a valid booklet")
-    persons: tuple[PersonNamed, ...]
+    persons: tuple[PersonAsked, ...]
 
 
 class IssuedDocument(Contract):
@@ -57,7 +49,7 @@ class Issued(CertificateBody):
 
     name: ClassVar[str] = "certificate.issued"
     basis: ClassVar[str] = "CT2"
-    persons: tuple[PersonNamed, ...]
+    persons: tuple[PersonAsked, ...]
     document: IssuedDocument
 
 
@@ -74,7 +66,7 @@ class CertificateRefusal(CertificateBody):
 
     name: ClassVar[str] = "certificate.refusal"
     basis: ClassVar[str] = "CT4"
-    persons: tuple[PersonNamed, ...]
+    persons: tuple[PersonAsked, ...]
     code: ReasonCode
     contact: ShortText
     retry_at: Moment | None = None

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from tongban_shared.messages.envelope import Body, Contract
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.messages.types import (
     Count,
     DocumentNo,
     Epoch,
     Moment,
-    NameCheck,
     OrgNumber,
     PersonDigest,
     ProvinceCode,
@@ -31,13 +31,6 @@ class MigrationBody(Body):
 
     family: ClassVar[Family] = Family.MIGRATION
     v: Literal[1] = 1
-
-
-class PersonAsked(Contract):
-    """A person by key, with the keyed check that name and number belong together."""
-
-    person: PersonDigest
-    name_check: NameCheck
 
 
 class Precheck(MigrationBody):
