@@ -27,7 +27,7 @@ OFFER_KEPT_STATE = "CONFIRMING"
 ACCEPTED = 202
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
-COMMITTED = frozenset({"PREPARED", "COMPLETED"})
+COMMITTED = frozenset({"PREPARED", "COMPLETED", "IN_PRODUCTION", "AT_COUNTER"})
 # Nobody whom anything can befall here, or whom this register can point to.
 GONE = CANCELLED | {Registration.DROPPED}
 
@@ -87,7 +87,7 @@ def replay(stored: StoredReply, digest: str) -> Reply:
 
 def _on_apply(unit: Unit, command: Command) -> Reply:
     """A new application: one open case for each person here."""
-    existing = unit.application_of(command.persons)
+    existing = unit.under_way(command.persons, command.kind)
     if existing is not None:
         return Reply(code="DUPLICATE_CASE", case_id=existing)
     event = unit.event("apply", "", command.body, command.officer)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tongban_registry.commands import Command
-from tongban_shared.cases.certificate_data import CertificateData, Kind
-from tongban_shared.cases.common import Application, MaterialIn, PersonRef, is_trusted
-from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.common import Application, MaterialIn, PersonRef
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
 from tongban_shared.messages.types import CODE
-from tongban_shared.web.problems import FieldRefusedError
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
     from tongban_registry.storage.store import RegistryStore
-    from tongban_shared.catalogue import Item
+    from tongban_shared.cases.kind import Case
+    from tongban_shared.catalogue import Catalogue, Item
     from tongban_shared.ports import Ledger
 
 PERSONS_MAX = 20
-PURPOSE = re.compile(CODE)
 # Persons, and the kinds of material that are still owed.
 Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
-# A case's record, and the province that answers, if it is known.
-Entered = tuple[Any, str | None]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+MaterialKind = Annotated[str, StringConstraints(pattern=CODE)]
 Long = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -78,16 +74,6 @@ class ApplicationIn(Closed):
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
 
 
-class CertificateDetailsIn(Closed):
-    """`details` of a certificate. booklet_at_hand: a valid booklet shows the fact, perhaps.
-
-    archive_province: where the fact was registered, if that is not where the applicant is registered now.
-    """
-
-    booklet_at_hand: bool = False
-    archive_province: Annotated[str, StringConstraints(max_length=10)] | None = None
-
-
 class MaterialsIn(Closed):
     """POST /v1/cases/{case_id}/materials."""
 
@@ -95,11 +81,19 @@ class MaterialsIn(Closed):
 
 
 class DecisionIn(Closed):
-    """POST /v1/cases/{case_id}/decision. A refusal names its reason."""
+    """POST /v1/cases/{case_id}/decision. A refusal names its reason, a return what is needed."""
 
     outcome: Literal["approve", "refuse", "return"]
     reason_code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,39}$")] | None = None
     note: Long | None = None
+    officer: Annotated[str, StringConstraints(max_length=40)] | None = None
+    materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
+
+
+class ProgressIn(Closed):
+    """POST /v1/cases/{case_id}/progress: what the window reports of a case under way."""
+
+    step: Literal["made", "handed_over", "printed", "returned"]
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
@@ -117,34 +111,38 @@ class HoldIn(PersonIn):
     legal_basis: Short
 
 
+# A case's record, and the province that answers, if it is known.
+Entered = tuple[Any, str | None]
 Entry = Callable[["Door", ApplicationIn, "Item", Checked], Awaitable[Entered]]
 
 
 class Door:
     """Checks what comes in against catalogue, province file and ledger."""
 
-    def __init__(self, office: Office, ledger: Ledger, store: RegistryStore) -> None:
-        self._office = office
+    def __init__(
+        self, office: Office, ledger: Ledger, store: RegistryStore, entries: Mapping[str, Entry]
+    ) -> None:
+        self.office = office
         self._ledger = ledger
         self._store = store
+        self._entries = entries
 
     def key_of(self, person: PersonIn) -> tuple[PersonKey, str]:
         """The person's key and the keyed check of the name. Raises IdNumberError."""
-        number = check_id_number(person.id_number, self._office.today()).number
-        secret = self._office.secrets.person
+        number = check_id_number(person.id_number, self.office.today()).number
+        secret = self.office.secrets.person
         return person_key(secret, number), name_check(secret, number, person.name)
 
     async def application(self, given: ApplicationIn) -> Command:
         """An application as a command. Raises BadInputError with a stable code; then nothing is stored."""
-        item = self._office.catalogue.item(given.item)
+        item = self.office.catalogue.item(given.item)
         if given.accepting_org is not None:
             org_code(given.accepting_org)
-        if not self._office.profile.capabilities.supports(item):
+        if not self.office.profile.capabilities.supports(item):
             raise RefusedError("TYPE_NOT_SUPPORTED", "this province does not offer this type yet")
         refs = self._persons(given, item)
         missing = check_materials(item, [material.kind for material in given.materials])
-        enter = _ENTRIES[item.case_type]
-        data, origin = await enter(self, given, item, (refs, missing))
+        data, origin = await self._entries[item.case_type](self, given, item, (refs, missing))
         return Command(
             "apply",
             body=Application(data, origin, item.code),
@@ -153,61 +151,14 @@ class Door:
             kind=item.case_type,
         )
 
-    async def _migration(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
-        refs, missing = checked
-        destination = self._destination(given)
-        if destination.household_no and not await self._store.takes_members(destination.household_no):
-            raise RefusedError("HOUSEHOLD_UNKNOWN")
-        origin = await self._origin([PersonKey(ref.person) for ref in refs])
-        if origin == self._office.province:
-            raise RefusedError("SAME_PROVINCE", "already registered in the destination province")
-        data = MigrationData(
-            migration_type=item.migration_type or "",
-            automatic=item.automatic and self._office.profile.capabilities.automatic_facts,
-            restores=item.restores,
-            channel=given.channel,
-            accepting_org=given.accepting_org or destination.org_code,
-            purpose=given.purpose,
-            persons=refs,
-            destination_org=destination.org_code,
-            address=destination.address,
-            household_no=destination.household_no,
-            materials=materials_of(given.materials),
-            missing=missing,
-        )
-        return data, origin
-
-    async def _certificate(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
-        refs, missing = checked
-        details = certificate_details(given.details)
-        if "purpose" not in given.model_fields_set or not PURPOSE.fullmatch(given.purpose):
-            raise RefusedError("FIELD_INVALID", "purpose: what it is for, in capitals, as SCHOOL or BANK")
-        if item.certificate == Kind.KINSHIP and len(refs) == 1:
-            raise RefusedError("FIELD_INVALID", "members: name whose kinship is to be certified")
-        materials = materials_of(given.materials)
-        data = CertificateData(
-            certificate=item.certificate or "",
-            use=given.purpose,
-            channel=given.channel,
-            accepting_org=given.accepting_org or self._office.org,
-            persons=refs,
-            materials=materials,
-            missing=missing,
-            automatic=item.automatic,
-            trusted=item.automatic and is_trusted(materials),
-            booklet_at_hand=details.booklet_at_hand,
-        )
-        if details.archive_province is not None:
-            return data, province(details.archive_province)
-        return data, await self._origin([PersonKey(refs[0].person)])
-
-    def _destination(self, given: ApplicationIn) -> DestinationIn:
+    def destination(self, given: ApplicationIn) -> DestinationIn:
+        """Where they move to, in this province. Raises BadInputError."""
         destination = given.destination
         if destination is None:
             raise RefusedError("FIELD_INVALID", "this item needs a destination")
-        if province(destination.province) != self._office.province:
+        if province(destination.province) != self.office.province:
             raise RefusedError("WRONG_PROVINCE", "this registry answers for another province")
-        if not org_code(destination.org_code).startswith(self._office.province):
+        if not org_code(destination.org_code).startswith(self.office.province):
             raise RefusedError("ORG_CODE_INVALID", "the organisation is not in the destination province")
         return destination
 
@@ -219,7 +170,7 @@ class Door:
             raise RefusedError("FIELD_INVALID", "a person is named twice")
         return tuple(PersonRef(person=key, name_check=check) for key, check in keys)
 
-    async def _origin(self, keys: Sequence[PersonKey]) -> str | None:
+    async def origin(self, keys: Sequence[PersonKey]) -> str | None:
         """The one province that holds all of them; None while the ledger does not answer."""
         try:
             found = await self._ledger.locate(keys)
@@ -232,27 +183,23 @@ class Door:
             )
         return holders.pop()
 
+    async def takes_members(self, household_no: str) -> bool:
+        """Whether a household exists here and is open."""
+        return await self._store.takes_members(household_no)
+
     def registration(self, given: HoldIn) -> Command:
         """A hold or a death as a command."""
         key, _ = self.key_of(given)
         return Command("register", body=given.kind, persons=(key,))
 
 
-# How each case type's application is entered: the one table beside KINDS that a new type adds a line to.
-_ENTRIES: Mapping[str, Entry] = {
-    "migration": Door._migration,  # noqa: SLF001  # the table of the class's own entries
-    "certificate": Door._certificate,  # noqa: SLF001
-}
-
-
-def certificate_details(given: dict[str, Any]) -> CertificateDetailsIn:
-    """`details` of a certificate. Raises RefusedError; the values are not repeated."""
-    try:
-        return CertificateDetailsIn.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in ("details", *first["loc"]))
-        raise FieldRefusedError(where, first["type"]) from None
+def check_asked_for(kinds: Sequence[str], case: Case, catalogue: Catalogue) -> None:
+    """What an officer wants handed in beside what was. Raises RefusedError: unknown kinds, or none."""
+    unknown = [kind for kind in kinds if kind not in catalogue.material_titles]
+    if unknown:
+        raise RefusedError("FIELD_INVALID", f"materials: not in the catalogue: {', '.join(unknown)}")
+    if not kinds and "correction" in KINDS[case.kind].composes:
+        raise RefusedError("FIELD_INVALID", "materials: name all that is needed, in one notice")
 
 
 def check_materials(item: Item, given: Sequence[str]) -> tuple[str, ...]:

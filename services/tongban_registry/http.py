@@ -20,11 +20,14 @@ from tongban_registry.door import (
     HoldIn,
     LookupIn,
     MaterialsIn,
+    ProgressIn,
+    check_asked_for,
     check_materials,
     materials_of,
 )
 from tongban_registry.views import case_view
 from tongban_shared.cases.common import Decision, Supplied
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.clock import BEIJING
 from tongban_shared.errors import BadInputError, RefusedError
 from tongban_shared.ids import PersonKey, case_id as checked_case_id
@@ -95,6 +98,14 @@ def change_routes(hall: Hall) -> APIRouter:
         body = Supplied(materials_of(given.materials), check_materials(item, sorted(handed)))
         return await _put(hall, Command("materials", body=body, case_id=case.id), (request, key))
 
+    @router.post("/v1/cases/{case_id}/progress", status_code=202, summary="Made, printed, handed over")
+    async def progress(case_id: str, given: ProgressIn, request: Request, key: Key = None) -> Response:
+        case = await _case(hall, case_id)
+        if given.step not in KINDS[case.kind].reports:
+            raise RefusedError("STEP_NOT_ALLOWED", instance=f"/v1/cases/{case.id}")
+        who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
+        return await _put(hall, Command(given.step, case_id=case.id, officer=who), (request, key))
+
     return router
 
 
@@ -109,7 +120,9 @@ def decision_routes(hall: Hall, desk: Desk) -> APIRouter:
 
         async def checked() -> Command:
             await desk.check(number, who)
-            body = Decision(given.outcome, given.reason_code, given.note)
+            if given.outcome == "return":
+                check_asked_for(given.materials, await _case(hall, number), hall.office.catalogue)
+            body = Decision(given.outcome, given.reason_code, given.note, tuple(given.materials))
             return Command("decision", body=body, case_id=number, officer=who)
 
         return await _put_checked(hall, checked(), (request, key))

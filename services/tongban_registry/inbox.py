@@ -29,10 +29,18 @@ from tongban_registry.envelopes import (
 from tongban_registry.fence import NoFence
 from tongban_registry.outage import Outage
 from tongban_registry.peers import answer_started, hear_peers, send_again
+from tongban_registry.reads import (
+    READS_MEMBERS,
+    READS_PAPERS,
+    READS_PERSONS,
+    READS_PROOFS,
+    READS_RECORDS,
+    READS_UNDER_WAY,
+    persons_for,
+)
 from tongban_registry.refused_before import RefusedBefore
 from tongban_registry.storage.rows import to_us
 from tongban_registry.unit import Arrival, Ask, Loaded, Unit
-from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate
 from tongban_shared.errors import PutBackError, StoreDownError, UnavailableError
 from tongban_shared.fault_points import fault_point
@@ -58,10 +66,6 @@ URGENCY = {family: rank for rank, family in enumerate(URGENT_FIRST)}
 COMMANDS_WAITING_MAX = 20_000
 STORE_RETRY_S = 0.5
 FIRST_RETRY_US = 15_000_000
-READS_PERSONS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.persons)
-READS_MEMBERS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.members)
-READS_PROOFS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.proofs)
-READS_RECORDS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.records)
 
 log = structlog.get_logger()
 
@@ -274,8 +278,7 @@ class Hall:
         leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up) | lost
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
         silent = loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
-        again = loaded.persons_of(batch.cases_of(READS_RECORDS) | held_up | self._reading(commands, loaded))
-        forms = batch.persons_of(READS_RECORDS) | again | lost | silent | applied
+        forms = persons_for(READS_RECORDS, batch, commands, loaded) | lost | silent
         loaded.put_records(await tx.records(forms))
         if asked or told:
             frozen_for = loaded.cases_of(asked | told)
@@ -286,15 +289,12 @@ class Hall:
         loaded.notices = await tx.notices(asked | told | (held_up & near))
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
-        loaded.applications = await tx.applications(applying)
+        loaded.under_way = await tx.under_way(
+            applying | persons_for(READS_UNDER_WAY, batch, commands, loaded)
+        )
+        loaded.papers = await tx.papers(persons_for(READS_PAPERS, batch, commands, loaded))
         loaded.replies = await tx.replies(command.key for command in commands if command.key)
         return loaded
-
-    @staticmethod
-    def _reading(commands: Sequence[Command], loaded: Loaded) -> set[str]:
-        """Cases of commands that are decided by resident forms."""
-        known = ((command.name, loaded.cases.get(command.case_id or "")) for command in commands)
-        return {case.id for name, case in known if case and f"{case.kind}.{name}" in READS_RECORDS}
 
     def _answer(self, unit: Unit, command: Command, loaded: Loaded) -> Reply:
         """One command; a failure is its own reply and nobody else's."""

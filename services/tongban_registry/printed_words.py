@@ -91,10 +91,14 @@ def wording(document: Document, address: str) -> Wording:
 @cache
 def _titles() -> Mapping[str, tuple[str, str]]:
     """Chinese and English title by kind: the paper is called what the catalogue calls its item."""
-    return {
-        f"certificate.{item.certificate.lower()}": (item.title_zh, item.title_en)
+    cards = {
+        "id_card": ("居民身份证（电子证照）", "Resident identity card"),
+        "temporary_id": ("临时居民身份证", "Temporary identity card"),
+    }
+    return cards | {
+        f"{item.case_type}.{item.variant}".lower(): (item.title_zh, item.title_en)
         for item in load_catalogue().items()
-        if item.certificate is not None
+        if item.variant is not None
     }
 
 

@@ -1,7 +1,8 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove; issue and revoke write documents alone. The tables' `writes` names them.
+restore · resume · yield · prove; issue · revoke · report_lost · hand_over write documents alone. The tables'
+`writes` names them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
-from tongban_shared.cases.certificate_paper import certificate_paper
 from tongban_shared.cases.kind import Case, Event
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_rules import staying_members
 from tongban_shared.documents.paper import Paper
+from tongban_shared.documents.verify import Status
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
 
@@ -29,13 +31,13 @@ UNDECIDED = frozenset({Registration.PREPARED, Registration.DROPPED})
 
 @dataclass(slots=True)
 class Writing:
-    """What a verb writes: persons after it, households, documents to sign and to revoke."""
+    """What a verb writes: persons after it, households, documents to sign, and how others stand now."""
 
     persons: list[Person] = field(default_factory=list)
     households: list[Household] = field(default_factory=list)
     households_closed: list[str] = field(default_factory=list)
     papers: list[Paper] = field(default_factory=list)
-    revoked: list[str] = field(default_factory=list)
+    standings: dict[str, Status] = field(default_factory=dict)
 
 
 Verb = Callable[[Case, Event, Surroundings], Writing]
@@ -244,13 +246,31 @@ def _proven(person: Person, event: Event) -> Person:
 
 
 def issue(case: Case, event: Event, around: Surroundings) -> Writing:
-    """A certificate of what the register says; nobody's row changes (CT2)."""
-    return Writing(papers=[certificate_paper(case, event, around)])
+    """The case's document, and what holds no more beside it; nobody's row changes (CT2, TI2, IC2)."""
+    kind = KINDS[case.kind]
+    assert kind.paper is not None, f"{case.kind} issues nothing"
+    return Writing(papers=[kind.paper(case, event, around)], standings=dict(kind.voids(case, around)))
 
 
 def revoke(case: Case, _event: Event, _around: Surroundings) -> Writing:
-    """The applicant had withdrawn before they could know of it: what was issued holds no more (CT5)."""
-    return Writing(revoked=[case.data.licence_id])
+    """What was issued holds no more: withdrawn meanwhile, never printed, handed back, never fetched."""
+    return Writing(standings={case.data.licence_id: Status.REVOKED})
+
+
+def report_lost(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """挂失: what was lost is dead from the report on, whatever becomes of the case (IC8)."""
+    return Writing(standings=dict(KINDS[case.kind].voids(case, around)))
+
+
+def hand_over(case: Case, _event: Event, around: Surroundings) -> Writing:
+    """The card is in its owner's hands: the old one and every temporary one end (IC9)."""
+    standings = {}
+    for paper in around.papers.get(case.persons[0], ()):
+        if paper.kind == "temporary_id":
+            standings[paper.licence_id] = Status.REVOKED
+        elif paper.kind == case.kind and paper.licence_id != case.data.licence_id:
+            standings[paper.licence_id] = Status.SUPERSEDED
+    return Writing(standings=standings)
 
 
 def _set(case: Case, around: Surroundings, **changes: Any) -> Writing:  # noqa: ANN401  # as dataclasses.replace
@@ -277,4 +297,6 @@ VERBS: Mapping[str, Verb] = {
     "yield": yield_,
     "issue": issue,
     "revoke": revoke,
+    "report_lost": report_lost,
+    "hand_over": hand_over,
 }

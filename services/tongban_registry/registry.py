@@ -18,6 +18,7 @@ from tongban_registry.commands import Command
 from tongban_registry.custody_statements import Speaker, Statements
 from tongban_registry.documents_http import document_routes
 from tongban_registry.door import Door
+from tongban_registry.entries import ENTRIES
 from tongban_registry.gate import Gate
 from tongban_registry.health import MIGRATIONS, VERSION, Vitals, first_reason, ledger_check
 from tongban_registry.http import case_routes, change_routes, decision_routes, registration_routes
@@ -96,7 +97,7 @@ class Registry:
         self.hall = hall
         self.relay = Relay(office, store, around.transport, hall.meters)
         self.asker = Asker(hall, around.ledger, hall.meters)
-        self.door = Door(office, around.ledger, store)
+        self.door = Door(office, around.ledger, store, ENTRIES)
         self.gate = Gate(hall, around.ledger)
         self._transport = around.transport
         self._ledger = around.ledger

@@ -27,7 +27,7 @@ from tongban_shared.documents.verify import Status
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.migration import Certificate
-from tongban_shared.registration import CLAIMING, Person, Registration, Surroundings
+from tongban_shared.registration import CLAIMING, PaperOnFile, Person, Registration, Surroundings
 from tongban_shared.wire import Opened, cut
 
 PARKED_TRIES_MAX = 5
@@ -45,7 +45,8 @@ class Loaded:
     others: dict[str, Case] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     members: dict[str, list[Person]] = field(default_factory=dict)
-    applications: dict[str, str] = field(default_factory=dict)
+    under_way: dict[tuple[str, str], str] = field(default_factory=dict)
+    papers: dict[str, list[PaperOnFile]] = field(default_factory=dict)
     proofs: dict[str, str] = field(default_factory=dict)
     notices: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     parked: Sequence[Any] = ()
@@ -79,6 +80,12 @@ class Loaded:
         """Persons of those cases that wait for the destination to settle."""
         found = (self.cases.get(case_id) for case_id in case_ids)
         return {person for case in found if case and case.state == "RELEASED" for person in case.persons}
+
+    def refile(self, person: str, writing: Writing) -> None:
+        """Decisions later in the same unit see the person's documents as they stand now."""
+        kept = [p for p in self.papers.get(person, ()) if p.licence_id not in writing.standings]
+        kept += (PaperOnFile(p.licence_id, p.kind, p.case_id, p.valid_until) for p in writing.papers)
+        self.papers[person] = kept
 
     def put_members(self, members: dict[str, list[Person]]) -> None:
         """Keep household members; they too are persons of this register."""
@@ -144,6 +151,9 @@ class Unit:
             members=loaded.members,
             proofs=loaded.proofs,
             busy_until=self._busy_until,
+            papers=loaded.papers,
+            under_way=loaded.under_way,
+            match_percent=limits.match_percent,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -154,10 +164,10 @@ class Unit:
         """The case as it stands within this unit."""
         return self._loaded.cases.get(case_id)
 
-    def application_of(self, persons: Sequence[str]) -> str | None:
-        """The open application here of any of these persons."""
-        known = self._loaded.applications
-        return next((known[person] for person in persons if person in known), None)
+    def under_way(self, persons: Sequence[str], kind: str) -> str | None:
+        """The open case of that type which any of these persons has here."""
+        known = self._loaded.under_way
+        return next((known[person, kind] for person in persons if (person, kind) in known), None)
 
     # --- messages
 
@@ -263,17 +273,28 @@ class Unit:
         self.changes.timeline.append(row)
         self.notes.setdefault(case.id, []).append(row)
         kind = KINDS[case.kind]
-        if before is None and case.side is Side.DESTINATION and kind.one_at_a_time:
-            for person in case.persons:
-                self._loaded.applications[person] = case.id
-                self.changes.applicants.append((person, case.id))
+        self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
-            self.changes.applicants_done.append((case.id,))
             self.changes.claims_done.append((case.id,))
         if sent in kind.discloses:
             for person in case.persons:
                 access = (person, f"province:{case.destination}", case.kind.upper(), case.id, sent, at)
                 self.changes.accesses.append(access)
+
+    def _count(self, before: Case | None, case: Case) -> None:
+        """Which open case a person has of a type that counts: the first one, until it is closed."""
+        if case.side not in KINDS[case.kind].counted:
+            return
+        known = self._loaded.under_way
+        if case.closed_at is not None:
+            self.changes.errands_done.append((case.id,))
+            for person in case.persons:
+                if known.get((person, case.kind)) == case.id:
+                    del known[person, case.kind]
+        elif before is None or before.closed_at is not None:
+            for person in case.persons:
+                known[person, case.kind] = case.id
+                self.changes.errands.append((person, case.kind, case.id))
 
     def _write(self, writing: Writing, verb: str, case: Case) -> None:
         """Stage what a register verb returned, each person with its next version, and the history of it."""
@@ -288,7 +309,9 @@ class Unit:
             self.changes.households[household.id] = household
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
         self.changes.documents.extend(self._signed(paper) for paper in writing.papers)
-        self.changes.revoked.extend((number,) for number in writing.revoked)
+        self.changes.standings.extend((number, to.value) for number, to in writing.standings.items())
+        for key in case.persons[:1]:
+            self._loaded.refile(key, writing)
 
     def _signed(self, paper: Paper) -> tuple[object, ...]:
         """A document row: signed here, stored with the case that it was issued in, or not at all."""

@@ -86,9 +86,9 @@ class Drawer:
         self._random = random
         # Whoever comes back from the forces has no registration: no such people are seeded.
         self._items = {
-            item.migration_type: item
+            item.variant: item
             for item in catalogue.items(case_type="migration")
-            if item.migration_type is not None and not item.restores
+            if item.variant is not None and not item.restores
         }
 
     def draw(self, today: date) -> Drawn | None:
@@ -97,7 +97,7 @@ class Drawer:
             origin, destination = draw_migration_pair(self._random)
             offered = self._profiles[destination].capabilities.migration_types & self._items.keys()
             item = self._items[draw_migration_type(self._random, offered)]
-            ground = GROUNDS.get(item.migration_type or "", ANY_ADULT)
+            ground = GROUNDS.get(item.variant or "", ANY_ADULT)
             applicant = self._pool.draw(origin, self._random, partial(_fits, ground, today))
             if applicant is not None:
                 return self._application(applicant, (destination, item), today)

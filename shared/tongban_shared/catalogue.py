@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tongban_shared.errors import CatalogueError, UnknownItemError
 from tongban_shared.ids import Province
 
+MIGRATION = "migration"
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class Material:
 class Item:
     """A service item (事项). code: SSNN, service and number. materials: main ones first.
 
-    migration_type, certificate: None for the items of other case types.
+    variant: which of its case type it is, as SPOUSE of a migration; None: the only one.
     admits_members: others may be named in the same case.
     restores: a cancelled registration comes back (恢复户口), so there is nothing to cancel at an origin.
     """
@@ -92,8 +93,7 @@ class Item:
     fee_yuan: int
     online: bool
     automatic: bool
-    migration_type: str | None = None
-    certificate: str | None = None
+    variant: str | None = None
     admits_members: bool = False
     restores: bool = False
 
@@ -119,7 +119,7 @@ class Capabilities:
 
     def supports(self, item: Item) -> bool:
         """Whether this province takes part in the item at all (else TYPE_NOT_SUPPORTED)."""
-        return item.migration_type is None or item.migration_type in self.migration_types
+        return item.case_type != MIGRATION or item.variant in self.migration_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Catalogue:
     @property
     def migration_types(self) -> frozenset[str]:
         """Names of all types of migration that some item stands for."""
-        return frozenset(item.migration_type for item in self.by_code.values() if item.migration_type)
+        return frozenset(item.variant for item in self.items(case_type=MIGRATION) if item.variant)
 
 
 def answering_province(item: Item, origin: Province, destination: Province) -> Province:
@@ -204,8 +204,7 @@ class _ItemTable(BaseModel):
     fee_yuan: Annotated[int, Field(ge=0)]
     online: bool
     automatic: bool
-    migration_type: Code | None = None
-    certificate: Code | None = None
+    variant: Code | None = None
     admits_members: bool = False
     restores: bool = False
     main: Kinds = ()
@@ -247,7 +246,7 @@ def parse_catalogue(text: str) -> Catalogue:
     table = strict_table(_File, raw, "catalogue")
     items = [_read_item(code, table) for code in sorted(table.item)]
     _refuse_doubles("service code", [kind.service_code for kind in table.case_type.values()])
-    _refuse_doubles("migration type", [item.migration_type for item in items if item.migration_type])
+    _refuse_doubles("variant", [f"{item.case_type} {item.variant}" for item in items if item.variant])
     return Catalogue(
         version=table.version,
         material_titles=MappingProxyType({kind: entry.title_zh for kind, entry in table.material.items()}),
@@ -273,8 +272,7 @@ def _read_item(code: str, table: _File) -> Item:
         fee_yuan=own.fee_yuan,
         online=own.online,
         automatic=own.automatic,
-        migration_type=own.migration_type,
-        certificate=own.certificate,
+        variant=own.variant,
         admits_members=own.admits_members,
         restores=own.restores,
     )

@@ -54,6 +54,7 @@ class Limits:
     """
 
     permit_valid_days: Annotated[int, Field(ge=1, le=PERMIT_DAYS_MAX)]
+    match_percent: Annotated[int, Field(ge=50, le=100)]
     certificate_valid_days: Annotated[int, Field(ge=1, le=CERTIFICATE_DAYS_MAX)]
     correction_days: CalendarDays
     deferred_material_working_days: WorkingDays

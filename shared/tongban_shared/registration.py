@@ -83,8 +83,21 @@ class Household(msgspec.Struct, frozen=True):
         return f"Household({self.kind})"
 
 
+class PaperOnFile(msgspec.Struct, frozen=True):
+    """A document of a person that is current. kind: as issued. valid_until: aware UTC; None: without end."""
+
+    licence_id: str
+    kind: str
+    case_id: str
+    valid_until: datetime | None = None
+
+
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a decision may know beside the case: read before, never fetched by the decision."""
+    """What a decision may know beside the case: read before, never fetched by the decision.
+
+    papers: by person. under_way: by person and case type, of the types that count. match_percent: from which
+    score on a face is the one on file.
+    """
 
     province: str
     org: str
@@ -96,3 +109,16 @@ class Surroundings(msgspec.Struct, frozen=True):
     members: Mapping[str, Sequence[Person]]
     proofs: Mapping[str, str] = {}
     busy_until: Mapping[str, datetime] = {}
+    papers: Mapping[str, Sequence[PaperOnFile]] = {}
+    under_way: Mapping[tuple[str, str], str] = {}
+    match_percent: int = 100
+
+    def other_case(self, person: str, kind: str, case_id: str) -> str | None:
+        """Another case of that type which this register has open for the person, or whose paper they hold."""
+        held = [p.case_id for p in self.papers.get(person, ()) if p.kind == kind and self.is_valid(p)]
+        open_case = self.under_way.get((person, kind))
+        return next((other for other in (open_case, *held) if other not in {None, case_id}), None)
+
+    def is_valid(self, paper: PaperOnFile) -> bool:
+        """Whether a current document has not expired yet."""
+        return paper.valid_until is None or self.now < paper.valid_until

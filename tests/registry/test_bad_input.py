@@ -96,9 +96,9 @@ async def test_a_person_nobody_holds(country: Country) -> None:
 async def test_a_type_that_is_not_offered_here(country: Country) -> None:
     """The province's file leaves this type out."""
     door = country.sites[B].live.door
-    profile = door._office.profile
+    profile = door.office.profile
     offers = replace(profile.capabilities, migration_types=frozenset({"HOUSING"}))
-    door._office = replace(door._office, profile=replace(profile, capabilities=offers))
+    door.office = replace(door.office, profile=replace(profile, capabilities=offers))
     assert await refusal(country, CASES, body(country)) == (422, "TYPE_NOT_SUPPORTED")
 
 

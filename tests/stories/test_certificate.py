@@ -109,6 +109,21 @@ async def test_an_officer_searches_the_archive(
     assert bool(view["documents"]) == (state == "COMPLETED")
 
 
+async def test_an_officer_asks_for_more(country: Country) -> None:
+    """Once, for all of it; with it in hand the archive is searched."""
+    case = await ask_for(country, CHANGE, country.person(A), B)
+    await country.until(A, case["case_id"], "CHECKING")
+    wanted = {"outcome": "return", "materials": ["BOOKLET"]}
+    await country.act(A, case["case_id"], "decision", wanted)
+    view = await ended(country, B, case["case_id"], "RETURNED")
+    assert (view["state"], view["missing_materials"]) == ("CORRECTION", ["BOOKLET"])
+    handed = {"materials": [{"kind": "BOOKLET", "grade": "B"}]}
+    await country.act(B, case["case_id"], "materials", handed)
+    await country.until(A, case["case_id"], "CHECKING")
+    await country.act(A, case["case_id"], "decision", {"outcome": "approve"})
+    await ended(country, B, case["case_id"], "COMPLETED")
+
+
 async def test_nothing_is_certified_that_the_register_does_not_hold(country: Country) -> None:
     """Nobody cancelled this registration."""
     case = await ask_for(country, CANCELLATION, country.person(A), B)

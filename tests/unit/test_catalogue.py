@@ -38,7 +38,7 @@ secondary = ["CARD"]
 [item."0101"]
 title_zh = "迁移"
 title_en = "Migration"
-migration_type = "SPOUSE"
+variant = "SPOUSE"
 """
 
 CERTIFICATE = """
@@ -83,7 +83,7 @@ def offer(**changes: object) -> Capabilities:
 
 def test_each_migration_type_is_an_item_numbered_like_its_type(catalogue: Catalogue) -> None:
     """Service 01, then the type's number of domain.md §2.4."""
-    shipped = {item.migration_type: item.code for item in catalogue.items(case_type="migration")}
+    shipped = {item.variant: item.code for item in catalogue.items(case_type="migration")}
     assert shipped == {name: f"01{number:02d}" for name, number in TYPES.items()}
 
 
@@ -96,7 +96,7 @@ def test_a_migration_is_answered_where_one_moves_to(catalogue: Catalogue) -> Non
 def test_only_a_veteran_gets_a_cancelled_registration_back(catalogue: Catalogue) -> None:
     """Type 15 restores: no origin cancels anything, and there is no booklet to hand in."""
     restoring = [item for item in catalogue.items() if item.restores]
-    assert [item.migration_type for item in restoring] == ["VETERAN"]
+    assert [item.variant for item in restoring] == ["VETERAN"]
     assert "BOOKLET" not in {material.kind for material in restoring[0].materials}
 
 
@@ -190,7 +190,7 @@ def test_another_case_type_is_lines_in_the_file_and_no_code() -> None:
     item = parse_catalogue(SMALL + CERTIFICATE).item("0301")
     assert (item.case_type, item.service_code, item.answers) == ("certificate", "03", Answers.ORIGIN)
     assert answering_province(item, origin=HUNAN, destination=GUANGDONG) == HUNAN
-    assert item.migration_type is None
+    assert item.variant is None
     assert item.time_limit.text_zh == "承诺5分钟，法定20个工作日"
     assert offer(migration_types=frozenset()).supports(item)
 
@@ -223,7 +223,7 @@ def test_an_item_says_otherwise_than_its_case_type() -> None:
         ('main = ["FORM"]', "material twice: FORM"),
         ('secondary = ["FORM"]', "material twice: FORM"),
         ('drops = ["PASSPORT"]', "drops"),
-        ('[item."0102"]\ntitle_zh="一"\ntitle_en="1"\nmigration_type = "SPOUSE"', "migration type twice"),
+        ('[item."0102"]\ntitle_zh="一"\ntitle_en="1"\nvariant = "SPOUSE"', "variant twice"),
         ('[item."0101"]\ntitle_zh="一"\ntitle_en="1"', "catalogue:"),
         ('[item."0901"]\ntitle_zh="一"\ntitle_en="1"', "service code 09"),
         ('[item."01001"]\ntitle_zh="一"\ntitle_en="1"', "01001"),

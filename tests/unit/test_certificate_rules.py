@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from msgspec.structs import replace
 
-from tongban_shared.cases.certificate import CERTIFICATE, LATE, STEPS
+from tongban_shared.cases.certificate import CERTIFICATE, STEPS
 from tongban_shared.cases.certificate_data import C, CertificateData, Kind
 from tongban_shared.cases.certificate_rules import answer
 from tongban_shared.cases.common import (
@@ -20,10 +20,12 @@ from tongban_shared.cases.common import (
     PersonRef,
     Supplied,
 )
+from tongban_shared.cases.home import LATE
 from tongban_shared.cases.kind import LIMIT, NEW, Case, Event, Side, Waits
 from tongban_shared.decide import Fate, decide
 from tongban_shared.ids import CaseId, Province
 from tongban_shared.messages import certificate as m
+from tongban_shared.messages.home import IssuedDocument
 from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import Person, Registration, Surroundings
 
@@ -134,7 +136,7 @@ def test_what_is_handed_in_late_counts_as_what_came_first(
 
 def body_of(message: str, outcome: str) -> object:
     """A body for each message of the table."""
-    paper = m.IssuedDocument(licence_id="x", kind="KINSHIP", valid_until=AT)
+    paper = IssuedDocument(licence_id="x", kind="KINSHIP", valid_until=AT)
     return {
         "apply": Application(case(side=Side.DESTINATION).data, A, "0204"),
         "located": Located({KEY: A}),
@@ -145,6 +147,7 @@ def body_of(message: str, outcome: str) -> object:
         "referral": m.Referral(moved_to=Province(C_)),
         "refusal": m.CertificateRefusal(persons=(NAMED,), code="NO_RECORD", contact="x"),
         "withdrawal": m.CertificateWithdrawal(),
+        "correction": m.CertificateCorrection(materials=("BOOKLET",), contact="x"),
     }.get(message)
 
 
@@ -154,7 +157,9 @@ def test_every_event_in_every_state_has_an_answer_and_an_owner() -> None:
     rows = [PERSON, replace(PERSON, state=Registration.RELEASED, moved_to=C_)]
     states = (NEW, *C)
     seen = set()
-    for side, state, message, row, outcome in product(Side, states, messages, rows, ("approve", "refuse")):
+    for side, state, message, row, outcome in product(
+        Side, states, messages, rows, ("approve", "refuse", "return")
+    ):
         sender = (B if side is Side.ORIGIN else A) if message in {*CERTIFICATE.composes} else None
         event = Event(message, NUMBER, AT, 7, body=body_of(message, outcome), sender=sender)
         told = decide(case(side=side, state=str(state)), event, CERTIFICATE, around(row))

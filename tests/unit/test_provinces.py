@@ -67,7 +67,7 @@ def test_29_provinces_offer_every_type_and_two_the_first_five() -> None:
     """By early 2024 29 provinces had all types (domain.md §5.5); which two lack them is an assumption."""
     offers = {code: profile.capabilities.migration_types for code, profile in load_provinces().items()}
     everything = load_catalogue().migration_types
-    first_five = {load_catalogue().item(f"010{number}").migration_type for number in range(1, 6)}
+    first_five = {load_catalogue().item(f"010{number}").variant for number in range(1, 6)}
     fewer = {code: types for code, types in offers.items() if types != everything}
     assert fewer == {"54": first_five, "63": first_five}
 

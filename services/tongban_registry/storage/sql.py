@@ -15,12 +15,14 @@ from tongban_registry.storage.rows import (
     UnreceiptedRow,
     case_of,
     case_row,
+    from_us_or_none,
     household_row,
     person_of,
     person_row,
 )
 from tongban_shared.documents.verify import Status
 from tongban_shared.errors import StoreDownError
+from tongban_shared.registration import PaperOnFile
 from tongban_shared.storage.rowset import RowSet, insert_all, insert_new, rowset, upsert
 
 if TYPE_CHECKING:
@@ -60,7 +62,14 @@ MEMBERS_BY_HOUSEHOLD = (
 NOTICES_BY_PERSON = select(t.NOTICE).where(t.NOTICE.c.person == KEYS.c.key)
 PARKED_BY_CASE = select(t.PARKED).where(t.PARKED.c.case_id == KEYS.c.key)
 REPLIES_BY_KEY = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == KEYS.c.key)
-APPLICATIONS = select(t.APPLICANT.c.person, t.APPLICANT.c.case_id).where(t.APPLICANT.c.person == KEYS.c.key)
+UNDER_WAY = select(t.ERRAND).where(t.ERRAND.c.person == KEYS.c.key)
+PAPERS_BY_PERSON = select(
+    t.DOCUMENT.c.person,
+    t.DOCUMENT.c.licence_id,
+    t.DOCUMENT.c.kind,
+    t.DOCUMENT.c.case_id,
+    t.DOCUMENT.c.valid_until,
+).where(t.DOCUMENT.c.person == KEYS.c.key, t.DOCUMENT.c.status == Status.CURRENT.value)
 
 UNRECEIPTED = select(
     t.OUTBOX.c.message_id, t.OUTBOX.c.receiver, t.OUTBOX.c.family, t.OUTBOX.c.case_id, t.OUTBOX.c.raw
@@ -69,7 +78,7 @@ UNRECEIPTED = select(
 INBOX = _rows_like(t.INBOX)
 CASES = _rows_like(t.CASES)
 CASES_AFTER = _rows_like(t.CASES, plus={"base": BigInteger})
-APPLICANTS = _rows_like(t.APPLICANT)
+ERRANDS = _rows_like(t.ERRAND)
 TIMELINE = _rows_like(t.TIMELINE, without=("n",))
 PERSONS = _rows_like(t.PERSON)
 PERSONS_AFTER = _rows_like(t.PERSON, plus={"base": BigInteger})
@@ -89,6 +98,7 @@ POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
 NOTES = _rows_like(t.META)
 WANTED_AGAIN = rowset("wanted_again", receiver=Text, prefix=Text, seq=BigInteger, at=BigInteger)
+STANDINGS = rowset("standings", licence_id=Text, status=Text)
 RETURNS = rowset("returns", message_id=Text, at=BigInteger, code=Text)
 
 _MUTABLE_CASE = [c.name for c in t.CASES.columns if c.name not in {"id", "kind", "side", "opened_at"}]
@@ -133,9 +143,13 @@ SEND_AGAIN = (
     )
     .values(receipted_at=None, next_try_at=WANTED_AGAIN.c.at, tries=0)
 )
-APPLICANTS_DONE = delete(t.APPLICANT).where(t.APPLICANT.c.case_id.in_(KEYS.select("key")))
+ERRANDS_DONE = delete(t.ERRAND).where(t.ERRAND.c.case_id.in_(KEYS.select("key")))
 CLAIMS_DONE = delete(t.CLAIM).where(t.CLAIM.c.case_id.in_(KEYS.select("key")))
-REVOKE = update(t.DOCUMENT).where(t.DOCUMENT.c.licence_id == KEYS.c.key).values(status=Status.REVOKED.value)
+STAND = (
+    update(t.DOCUMENT)
+    .where(t.DOCUMENT.c.licence_id == STANDINGS.c.licence_id)
+    .values(status=STANDINGS.c.status)
+)
 UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
 
 
@@ -146,7 +160,7 @@ PUT_PROOFS = upsert(t.PROOF, PROOFS, ("person",))
 NEW_HOUSEHOLDS = insert_new(t.HOUSEHOLD, HOUSEHOLDS, ("id",))
 _INSERTS = (
     (insert_all(t.INBOX, INBOX), INBOX, "inbox"),
-    (upsert(t.APPLICANT, APPLICANTS, ("person",)), APPLICANTS, "applicants"),
+    (upsert(t.ERRAND, ERRANDS, ("person", "kind")), ERRANDS, "errands"),
     (insert_all(t.TIMELINE, TIMELINE), TIMELINE, "timeline"),
     (insert_all(t.HISTORY, HISTORY), HISTORY, "history"),
     (insert_all(t.OUTBOX, OUTBOX), OUTBOX, "outbox"),
@@ -156,14 +170,14 @@ _INSERTS = (
     (insert_all(t.IDEMPOTENCY, REPLIES), REPLIES, "replies"),
     (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
     (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
-    (REVOKE, KEYS, "revoked"),
+    (STAND, STANDINGS, "standings"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
     (RETURN, RETURNS, "returned"),
     (SEND_AGAIN, WANTED_AGAIN, "wanted_again"),
     (PUT_NOTES, NOTES, "notes"),
     (UNPARK, KEYS, "unparked"),
-    (APPLICANTS_DONE, KEYS, "applicants_done"),
+    (ERRANDS_DONE, KEYS, "errands_done"),
     (CLAIMS_DONE, KEYS, "claims_done"),
 )
 
@@ -216,9 +230,17 @@ class UnitOfWork:
         rows = await self._by_key(REPLIES_BY_KEY, keys)
         return {row[0]: StoredReply(*row[1:5]) for row in map(tuple, rows)}
 
-    async def applications(self, persons: Iterable[str]) -> dict[str, str]:
-        """The open application of each person that has one here."""
-        return dict(await self._by_key(APPLICATIONS, persons))
+    async def under_way(self, persons: Iterable[str]) -> dict[tuple[str, str], str]:
+        """The open case of each person that has one here, by person and case type."""
+        return {(row[0], row[1]): row[2] for row in await self._by_key(UNDER_WAY, persons)}
+
+    async def papers(self, persons: Iterable[str]) -> dict[str, list[PaperOnFile]]:
+        """Documents of each person that are current, expired ones too."""
+        found: dict[str, list[PaperOnFile]] = {}
+        for person, licence_id, kind, case_id, until in await self._by_key(PAPERS_BY_PERSON, persons):
+            paper = PaperOnFile(licence_id, kind, case_id, from_us_or_none(until))
+            found.setdefault(person, []).append(paper)
+        return found
 
     async def unreceipted(self, message_ids: Iterable[str]) -> dict[str, UnreceiptedRow]:
         """Outbox rows that wait for a receipt, by message id."""

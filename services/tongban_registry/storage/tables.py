@@ -140,13 +140,14 @@ CASES = Table(
     ),
 )
 
-# Who is in which open application here, so that applying twice finds the first case.
-APPLICANT = Table(
-    "applicant",
+# Which open case a person has here, of each type that counts, so that a second one finds the first.
+ERRAND = Table(
+    "errand",
     METADATA,
     _key("person"),
+    _key("kind"),
     _text("case_id"),
-    Index("applicant_case", "case_id"),
+    Index("errand_case", "case_id"),
 )
 
 TIMELINE = Table(

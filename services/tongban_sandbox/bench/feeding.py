@@ -14,6 +14,7 @@ import msgspec
 from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply
 from tongban_registry.door import ApplicationIn, Door
+from tongban_registry.entries import ENTRIES
 from tongban_sandbox.bench.load import WITHDRAWN, BenchCase, Share
 from tongban_sandbox.bench.sampler import Sampler
 from tongban_sandbox.seeding import batches
@@ -130,7 +131,7 @@ class Line:
         self.commands = []
         for case in self.share.cases:
             if start <= case.n < stop:
-                door = Door(office, _KnownOrigin(case.origin), store)
+                door = Door(office, _KnownOrigin(case.origin), store, ENTRIES)
                 command = await door.application(ApplicationIn.model_validate(case.body))
                 self.commands.append((case, command))
         return len(self.commands)

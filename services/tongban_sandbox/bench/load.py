@@ -168,7 +168,7 @@ def _adult(member: SyntheticPerson) -> bool:
 def automatic_items() -> Mapping[str, Item]:
     """Items of migration that end without an officer, by type of migration."""
     items = load_catalogue().items(case_type="migration")
-    return {i.migration_type: i for i in items if i.migration_type and i.automatic and not i.restores}
+    return {i.variant: i for i in items if i.variant and i.automatic and not i.restores}
 
 
 def _body(party: _Party, profile: ProvinceProfile, item: Item, ending: str) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from datetime import timedelta
 from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, prose, table
-from tongban_shared.cases import certificate, migration
+from tongban_shared.cases import certificate, id_card, migration, temporary_id
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
 DAYS_FROM = timedelta(days=7)
 BOX, COMPLETED = "ASKING", "COMPLETED"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 HEAD = ("in state", "on", "verdict", "writes", "sends", "goes to", "waits for", "limit", "source")
 
 INTRODUCTION = """Read a line as: on this side, in this state, when this comes and the rules say this
@@ -51,6 +51,22 @@ CERTIFICATE_PAGE = CasePage(
     certificate.CERTIFICATE,
     certificate.STEPS,
     {Side.DESTINATION: "Accepting province (受理地)", Side.ORIGIN: "Home registry (户籍地)"},
+)
+
+HOME_SIDES = {Side.DESTINATION: "Accepting province (受理地)", Side.ORIGIN: "Home registry (户籍地)"}
+ID_CARD_PAGE = CasePage(
+    "Identity cards 居民身份证",
+    "shared/tongban_shared/cases/id_card.py",
+    id_card.ID_CARD,
+    id_card.STEPS,
+    HOME_SIDES,
+)
+TEMPORARY_ID_PAGE = CasePage(
+    "Temporary identity cards 临时居民身份证",
+    "shared/tongban_shared/cases/temporary_id.py",
+    temporary_id.TEMPORARY_ID,
+    temporary_id.STEPS,
+    HOME_SIDES,
 )
 
 
@@ -97,6 +113,8 @@ def limit_words(limit: timedelta | str | None) -> str:
         return ""
     if isinstance(limit, str):
         return code(limit)
+    if limit < HOUR:
+        return f"{limit // MINUTE} min"
     return f"{limit // DAY} days" if limit >= DAYS_FROM else f"{limit // HOUR} h"
 
 

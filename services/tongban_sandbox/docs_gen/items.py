@@ -58,7 +58,7 @@ def _item_row(item: Item) -> Sequence[str]:
         code(item.code),
         item.title_zh,
         item.title_en,
-        code(item.migration_type),
+        code(item.variant),
         item.answers.value,
         promised,
         str(limit.statutory_working_days),

@@ -7,7 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from tongban_sandbox.docs_gen.asyncapi import asyncapi_text
-from tongban_sandbox.docs_gen.cases import CERTIFICATE_PAGE, MIGRATION_PAGE, case_page
+from tongban_sandbox.docs_gen.cases import (
+    CERTIFICATE_PAGE,
+    ID_CARD_PAGE,
+    MIGRATION_PAGE,
+    TEMPORARY_ID_PAGE,
+    case_page,
+)
 from tongban_sandbox.docs_gen.items import items_page
 from tongban_sandbox.docs_gen.messages import messages_page
 from tongban_sandbox.docs_gen.openapi import openapi_text
@@ -18,6 +24,8 @@ from tongban_sandbox.docs_gen.settings import settings_page
 PAGES: Mapping[str, Callable[[], str]] = {
     "cases/migration.md": partial(case_page, MIGRATION_PAGE),
     "cases/certificate.md": partial(case_page, CERTIFICATE_PAGE),
+    "cases/id_card.md": partial(case_page, ID_CARD_PAGE),
+    "cases/temporary_id.md": partial(case_page, TEMPORARY_ID_PAGE),
     "messages.md": messages_page,
     "items.md": items_page,
     "problems.md": problems_page,

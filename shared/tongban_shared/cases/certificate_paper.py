@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 
 from tongban_shared.cases.certificate_data import Kind
+from tongban_shared.cases.home_paper import NAMING, home_paper, told_of
 from tongban_shared.cases.kind import Case, Event
-from tongban_shared.documents.licence import LicenceId
 from tongban_shared.documents.paper import Paper
-from tongban_shared.ids import OrgCode, Province
 from tongban_shared.registration import CANCELLED, MOVED_ON, Person, Surroundings
 
-# Fields of the resident form that name a person, whatever the certificate is about.
-NAMING = ("name", "id_number", "sex_code", "birth_date")
-# And those that each kind tells beside.
+# What each kind tells beside whom it is about.
 TOLD: Mapping[str, tuple[str, ...]] = {
     Kind.REGISTRATION_STATUS: ("address", "household_no", "relation_code", "ethnicity_code"),
     Kind.KINSHIP: ("household_no", "relation_code"),
@@ -35,18 +28,8 @@ def certificate_paper(case: Case, event: Event, around: Surroundings) -> Paper:
     for number, key in enumerate(case.persons, 1):
         person = around.people.get(key)
         if person is not None and person.record:
-            fields |= _told(person, kind, f"person_{number}")
-    return Paper(
-        kind=f"certificate.{kind.lower()}",
-        licence_id=LicenceId(case.data.licence_id),
-        case_id=case.id,
-        person=case.persons[0],
-        province=Province(around.province),
-        org_code=OrgCode(around.org),
-        issued_at=event.at,
-        valid_until=case.data.valid_until,
-        fields=fields,
-    )
+            fields |= told_of(person, (*NAMING, *TOLD[kind]), f"person_{number}")
+    return home_paper(case, event, around, (f"certificate.{kind.lower()}", fields))
 
 
 def _state(person: Person) -> str:
@@ -54,15 +37,3 @@ def _state(person: Person) -> str:
     if person.state in CANCELLED:
         return person.state.value
     return "MOVED_OUT" if person.state in MOVED_ON else "REGISTERED"
-
-
-def _told(person: Person, kind: Kind, prefix: str) -> dict[str, str]:
-    form: dict[str, Any] = msgspec.json.decode(person.record)
-    told = {name: form[name] for name in (*NAMING, *TOLD[kind]) if form.get(name)}
-    return {f"{prefix}.{name}": _text(value) for name, value in told.items()}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Mapping):
-        value = ", ".join(str(part) for part in value.values() if part)
-    return unicodedata.normalize("NFC", str(value))

@@ -58,11 +58,12 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An officer's decision: approve, refuse or return; a refusal carries its code."""
+    """An officer's decision: approve, refuse or return; a refusal carries its code, a return what is needed."""
 
     outcome: str
     reason_code: str | None = None
     note: str | None = None
+    materials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

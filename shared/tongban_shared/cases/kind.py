@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from tongban_shared.documents.paper import Paper
+from tongban_shared.documents.verify import Status
 from tongban_shared.errors import CaseTableError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
@@ -39,7 +41,7 @@ NEW = "NEW"
 LIMIT = "limit"
 OK = "ok"
 # Verbs that write documents and leave the register as it is.
-ON_PAPER = frozenset({"issue", "revoke"})
+ON_PAPER = frozenset({"issue", "revoke", "report_lost", "hand_over"})
 
 
 def h(hours: int) -> timedelta:
@@ -146,22 +148,34 @@ class Draft(msgspec.Struct, frozen=True):
         return f"Draft(to {self.to})"
 
 
+def no_voids(_case: Case, _around: Surroundings) -> Mapping[str, Status]:
+    """What is issued leaves every other document as it is."""
+    return {}
+
+
 Judge = Callable[[Case, Event, Surroundings], Verdict]
 Amend = Callable[[Case, Event, Surroundings, Verdict], Case]
 Compose = Callable[[Case, Event, Surroundings], tuple[Case, Draft]]
 Opening = Callable[[Event, Surroundings], Case]
 Limit = Callable[[Case, Event, Surroundings], datetime]
+MakePaper = Callable[[Case, Event, Surroundings], Paper]
+Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Messages, by name, that need more than their case: register rows, household members, forms, certificates."""
+    """Messages, by name, that need more than their case: register rows, household members, forms, certificates.
+
+    papers: the persons' documents that are current. under_way: their open cases of types that count.
+    """
 
     persons: frozenset[str]
-    members: frozenset[str]
-    records: frozenset[str]
-    proofs: frozenset[str]
+    members: frozenset[str] = frozenset()
+    records: frozenset[str] = frozenset()
+    proofs: frozenset[str] = frozenset()
+    papers: frozenset[str] = frozenset()
+    under_way: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +187,9 @@ class CaseKind:
     it, and the draft. limits: named limits → when they pass.
     late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
     shows: the view's parts that are this type's own, `documents` among them. discloses: messages that tell the
-    other side of a person, for that person's access log. one_at_a_time: one open application for each person.
+    other side of a person, for that person's access log. counted: sides on which an open case of this type is
+    looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
+    that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …).
     """
 
     name: str
@@ -190,7 +206,10 @@ class CaseKind:
     public: Mapping[str, str]
     shows: Callable[[Case], Mapping[str, Any]]
     discloses: frozenset[str]
-    one_at_a_time: bool
+    counted: frozenset[Side] = frozenset()
+    paper: MakePaper | None = None
+    voids: Voids = no_voids
+    reports: frozenset[str] = frozenset()
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:

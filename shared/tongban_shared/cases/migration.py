@@ -268,5 +268,5 @@ MIGRATION = CaseKind(
     public={str(state): public for state, public in PUBLIC.items()},
     shows=compose.shows,
     discloses=frozenset({"facts", "offer"}),
-    one_at_a_time=True,
+    counted=frozenset({D}),
 )

@@ -18,6 +18,8 @@ LicenceId = NewType("LicenceId", str)
 
 ROOT: Final = "1.2.156.3005.2"
 VERSION_MAX: Final = 999
+# The authority that defines the types of licence used here: an assumption, for no numbers are published.
+LICENCE_AUTHORITY: Final = "11100000000013338W"
 
 # [0-9], not \d: digits of other scripts would pass \d and have no check character.
 _LICENCE_ID = re.compile(
@@ -42,6 +44,11 @@ def make_licence_id(type_code: str, issuer: str, serial: str, version: int = 1) 
         raise LicenceError(f"a version is 1 to {VERSION_MAX}")
     body = f"{type_code}.{issuer}.{serial}.{version:03d}"
     return licence_id(f"{ROOT}.{body}.{_check(body)}")
+
+
+def credit_code(province: str) -> str:
+    """Unified social credit code of a province's registry; synthetic: nothing but zeros follow."""
+    return f"11{province}{0:014d}"
 
 
 def licence_id(raw: str) -> LicenceId:

@@ -16,13 +16,15 @@ import msgspec
 from pydantic import BaseModel
 
 from tongban_shared.errors import WireError
-from tongban_shared.messages import certificate, common, migration, registration
+from tongban_shared.messages import certificate, common, id_card, migration, registration, temporary_id
 from tongban_shared.messages.envelope import Body, Envelope
 from tongban_shared.messages.types import MESSAGE_ID
 
 CONTRACTS: tuple[type[Body], ...] = (
     *migration.BODIES,
     *certificate.BODIES,
+    *id_card.BODIES,
+    *temporary_id.BODIES,
     *registration.BODIES,
     *common.BODIES,
 )

@@ -1,0 +1,179 @@
+"""How each case type's application is entered: the one table beside KINDS that a new type adds a line to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from tongban_registry.door import ApplicationIn, Checked, Closed, Door, Entered, Entry, PersonIn, materials_of
+from tongban_shared.cases.certificate_data import CertificateData, Kind
+from tongban_shared.cases.common import is_trusted
+from tongban_shared.cases.id_card_data import Card, IdCardData
+from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.temporary_id_data import TemporaryData
+from tongban_shared.errors import RefusedError
+from tongban_shared.ids import PersonKey, check_id_number, province
+from tongban_shared.messages.types import CODE
+from tongban_shared.validity import age_on
+from tongban_shared.web.problems import FieldRefusedError
+
+if TYPE_CHECKING:
+    from tongban_shared.catalogue import Item
+
+PURPOSE = re.compile(CODE)
+ALONE_AT_AGE = 16
+Details = TypeVar("Details", bound=Closed)
+
+
+class CertificateDetailsIn(Closed):
+    """`details` of a certificate. booklet_at_hand: a valid booklet shows the fact, perhaps.
+
+    archive_province: where the fact was registered, if that is not where the applicant is registered now.
+    """
+
+    booklet_at_hand: bool = False
+    archive_province: Annotated[str, StringConstraints(max_length=10)] | None = None
+
+
+class IdCardDetailsIn(Closed):
+    """`details` of an identity card. guardian: under 16, who applies for the child and stands beside it."""
+
+    lost: bool = False
+    bilingual: bool = False
+    guardian: PersonIn | None = None
+
+
+class TemporaryDetailsIn(Closed):
+    """`details` of a temporary card. match_percent: how well the face at the window fits the one on file."""
+
+    match_percent: Annotated[int, Field(ge=0, le=100)]
+    lost: bool = False
+    guardian: PersonIn | None = None
+
+
+def details_in(shape: type[Details], given: dict[str, Any]) -> Details:
+    """`details` as this case type has them. Raises FieldRefusedError; the values are not repeated."""
+    try:
+        return shape.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in ("details", *first["loc"]))
+        raise FieldRefusedError(where, first["type"]) from None
+
+
+async def _migration(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    refs, missing = checked
+    destination = door.destination(given)
+    if destination.household_no and not await door.takes_members(destination.household_no):
+        raise RefusedError("HOUSEHOLD_UNKNOWN")
+    origin = await door.origin([PersonKey(ref.person) for ref in refs])
+    if origin == door.office.province:
+        raise RefusedError("SAME_PROVINCE", "already registered in the destination province")
+    data = MigrationData(
+        migration_type=item.variant or "",
+        automatic=item.automatic and door.office.profile.capabilities.automatic_facts,
+        restores=item.restores,
+        channel=given.channel,
+        accepting_org=given.accepting_org or destination.org_code,
+        purpose=given.purpose,
+        persons=refs,
+        destination_org=destination.org_code,
+        address=destination.address,
+        household_no=destination.household_no,
+        materials=materials_of(given.materials),
+        missing=missing,
+    )
+    return data, origin
+
+
+def _common(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> dict[str, Any]:
+    """What every record of a case that the home registry answers begins with."""
+    refs, missing = checked
+    materials = materials_of(given.materials)
+    return {
+        "channel": given.channel,
+        "accepting_org": given.accepting_org or door.office.org,
+        "persons": refs,
+        "materials": materials,
+        "missing": missing,
+        "automatic": item.automatic,
+        "trusted": item.automatic and is_trusted(materials),
+    }
+
+
+def _purpose(given: ApplicationIn) -> str:
+    if "purpose" not in given.model_fields_set or not PURPOSE.fullmatch(given.purpose):
+        raise RefusedError("FIELD_INVALID", "purpose: what it is for, in capitals, as SCHOOL or BANK")
+    return given.purpose
+
+
+async def _certificate(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    refs, _ = checked
+    details = details_in(CertificateDetailsIn, given.details)
+    use = _purpose(given)
+    if item.variant == Kind.KINSHIP and len(refs) == 1:
+        raise RefusedError("FIELD_INVALID", "members: name whose kinship is to be certified")
+    data = CertificateData(
+        certificate=item.variant or "",
+        use=use,
+        booklet_at_hand=details.booklet_at_hand,
+        **_common(door, given, item, checked),
+    )
+    if details.archive_province is not None:
+        return data, province(details.archive_province)
+    return data, await door.origin([PersonKey(refs[0].person)])
+
+
+async def _id_card(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    details = details_in(IdCardDetailsIn, given.details)
+    _with_guardian(door, given, details.guardian)
+    if details.bilingual and not door.office.profile.capabilities.bilingual_cards:
+        raise RefusedError("CAPABILITY_MISSING", "no bilingual cards are made in this province")
+    if details.lost and item.variant != Card.REISSUE:
+        raise RefusedError(
+            "FIELD_INVALID", "details.lost: what is lost is reissued (补领), see the item list"
+        )
+    data = IdCardData(
+        card=item.variant or "",
+        use="IDENTITY",
+        lost=details.lost,
+        bilingual=details.bilingual,
+        **_common(door, given, item, checked),
+    )
+    return data, await door.origin([PersonKey(checked[0][0].person)])
+
+
+async def _temporary_id(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    details = details_in(TemporaryDetailsIn, given.details)
+    _with_guardian(door, given, details.guardian)
+    data = TemporaryData(
+        use=_purpose(given),
+        match_percent=details.match_percent,
+        lost=details.lost,
+        **_common(door, given, item, checked),
+    )
+    return data, await door.origin([PersonKey(checked[0][0].person)])
+
+
+def _with_guardian(door: Door, given: ApplicationIn, guardian: PersonIn | None) -> None:
+    """Under 16 the guardian applies (居民身份证法 Art. 7, 公安部令第78号 Art. 9). Raises RefusedError."""
+    today = door.office.today()
+    born = check_id_number(given.applicant.id_number, today).birth_date
+    if age_on(born, today) >= ALONE_AT_AGE:
+        return
+    if (
+        guardian is None
+        or age_on(check_id_number(guardian.id_number, today).birth_date, today) < ALONE_AT_AGE
+    ):
+        raise RefusedError("GUARDIAN_ABSENT")
+
+
+ENTRIES: Mapping[str, Entry] = {
+    "migration": _migration,
+    "certificate": _certificate,
+    "id_card": _id_card,
+    "temporary_id": _temporary_id,
+}

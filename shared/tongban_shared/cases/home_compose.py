@@ -1,0 +1,103 @@
+"""What every case that the home registry answers sends, and what people see of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tongban_shared.cases.common import ask_ledger
+from tongban_shared.cases.home_data import Asked
+from tongban_shared.cases.kind import Case, Compose, Draft, Event
+from tongban_shared.ids import Province
+from tongban_shared.messages import home as m
+from tongban_shared.messages.envelope import Body
+from tongban_shared.messages.persons import PersonAsked
+from tongban_shared.registration import Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The case type's own contracts. asks: the fields of its record that a request carries."""
+
+    grants: str
+    requested: type[m.Requesting]
+    granted: type[m.Granting]
+    referral: type[m.Referring]
+    refusal: type[m.Refusing]
+    withdrawal: type[m.Withdrawing]
+    correction: type[m.Correcting]
+    asks: tuple[str, ...]
+
+    def compose_requested(self, case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
+        """1."""
+        data: Asked = case.data
+        own = {name: getattr(data, name) for name in self.asks}
+        body = self.requested(use=data.use, trusted=data.trusted, persons=named(case), **own)
+        return _to_other_side(case, body)
+
+    def compose_granted(self, case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
+        """2."""
+        data: Asked = case.data
+        paper = {"licence_id": data.licence_id, "kind": data.document, "valid_until": data.valid_until}
+        shape: Any = self.granted.model_fields["document"].annotation
+        told: dict[str, Any] = {"persons": named(case), "document": shape(**paper)}
+        return _to_other_side(case, self.granted(**told))
+
+    def compose_referral(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
+        """3."""
+        moved_to = around.people[case.persons[0]].moved_to
+        return _to_other_side(case, self.referral(moved_to=Province(moved_to or "")))
+
+    def compose_refusal(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
+        """4."""
+        told: dict[str, Any] = {"persons": named(case), "contact": around.contact, "retry_at": case.retry_at}
+        if "other_case" in self.refusal.model_fields:
+            told["other_case"] = case.data.other_case or None
+        return _to_other_side(case, self.refusal(code=case.refusal or case.data.reason, **told))
+
+    def compose_correction(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
+        """6."""
+        return _to_other_side(case, self.correction(materials=case.data.missing, contact=around.contact))
+
+    def composes(self) -> dict[str, Compose]:
+        """What is sent → the case that remembers it, and the draft."""
+        return {
+            "requested": self.compose_requested,
+            self.grants: self.compose_granted,
+            "referral": self.compose_referral,
+            "refusal": self.compose_refusal,
+            "correction": self.compose_correction,
+            "withdrawal": tells(self.withdrawal),
+            "ledger.locate": ask_ledger,
+        }
+
+
+def named(case: Case) -> tuple[PersonAsked, ...]:
+    """The case's persons as messages name them."""
+    return tuple(PersonAsked(person=ref.person, name_check=ref.name_check) for ref in case.data.persons)
+
+
+def tells(contract: type[Body]) -> Compose:
+    """A message that says nothing but its name."""
+
+    def compose(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
+        return _to_other_side(case, contract())  # type: ignore[call-arg]  # the version is a default
+
+    return compose
+
+
+def _to_other_side(case: Case, body: Body) -> tuple[Case, Draft]:
+    other = case.other_side()
+    assert other is not None, "a message has a receiver"
+    return case, Draft(other, body)
+
+
+def shows(case: Case) -> Mapping[str, Any]:
+    """The part of the case's view that such a case has of its own."""
+    data: Asked = case.data
+    issued = [{"kind": data.document, "licence_id": data.licence_id}] if data.licence_id else []
+    shown: dict[str, Any] = {"documents": issued}
+    if data.other_case:
+        shown["other_case"] = data.other_case
+    return shown

@@ -1,0 +1,167 @@
+"""Rules of every case that the home registry answers: who answers, at once or by an officer. Pure.
+
+Source: services.md S1, S3 to S6; protocol.md §4 for whoever is in the middle of a move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from tongban_shared.cases.common import (
+    HOPS_MAX,
+    PersonRef,
+    correction_limit,
+    free_again,
+    is_trusted,
+    judge_refusal,
+    remember,
+    with_materials,
+)
+from tongban_shared.cases.home_data import Asked, H
+from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Side, Verdict
+from tongban_shared.registration import CLAIMING, MOVED_ON, Person, Registration, Surroundings
+
+BEFORE_THE_GRANT = frozenset(H)
+HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
+NOT_REGISTERED = Verdict("refused", "NOT_REGISTERED")
+LIMITS: Mapping[str, Limit] = {"correction": correction_limit}
+
+
+def subject(case: Case, around: Surroundings) -> Person | None:
+    """The applicant's row, when number and name agree with it."""
+    if not case.data.persons:
+        return None
+    ref = case.data.persons[0]
+    person = around.people.get(ref.person)
+    if person is None or person.state is Registration.DROPPED or person.name_check != ref.name_check:
+        return None
+    return person
+
+
+def standing(person: Person | None, around: Surroundings) -> Verdict | None:
+    """Why this registry says nothing present of somebody; None: they are registered here.
+
+    Who is about to be held here, or has just left, is answered where protocol.md §4 says.
+    """
+    if person is None:
+        return NOT_REGISTERED
+    if person.state is Registration.PREPARED:
+        return Verdict("refused", "IN_TRANSFER", free_again(person.key, around))
+    if person.state in MOVED_ON:
+        return MOVED
+    return None if person.state in CLAIMING else NOT_REGISTERED
+
+
+def refs_of(event: Event) -> tuple[PersonRef, ...]:
+    """The persons whom a message names."""
+    named = getattr(event.body, "persons", ())
+    return tuple(PersonRef(person=p.person, name_check=p.name_check) for p in named)
+
+
+def as_supplied(case: Case, event: Event) -> Case:
+    """The case with what was handed in late; of what an officer asked for, what is still owed."""
+    asked_for = case.data.missing if case.state == H.RETURNED else ()
+    case = with_materials(case, event.body)
+    given = {material.kind for material in event.body.materials}
+    owed = (*case.data.missing, *(kind for kind in asked_for if kind not in given))
+    trusted = case.data.automatic and is_trusted(case.data.materials)
+    return remember(case, trusted=trusted, missing=tuple(dict.fromkeys(owed)))
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What a case type adds. answer: what the home registry says of it: here, review, moved or refused.
+
+    asks: the fields of its own record that a request carries. grant: the case with what was decided on it,
+    numbered. record: its own record. reason: what an officer's refusal without a code means.
+    """
+
+    kind: str
+    record: type[Asked]
+    answer: Callable[[Case, Surroundings], Verdict]
+    grant: Callable[[Case, Event, Surroundings], Case]
+    asks: tuple[str, ...]
+    reason: str = "NOT_ELIGIBLE"
+
+    def by(self, holder: str | None, case: Case, around: Surroundings) -> Verdict:
+        """Who answers: nobody known yet, another registry, or this one."""
+        if holder is None:
+            return Verdict("unlocated")
+        if holder != around.province:
+            return Verdict(OK)
+        verdict = self.answer(case, around)
+        return Verdict(OK) if verdict.name == MOVED.name else verdict
+
+    def judge_door(self, case: Case, event: Event, around: Surroundings) -> Verdict:
+        """Incomplete first; then who answers. What was sent back goes to where it came from."""
+        if event.name == "materials":
+            case = as_supplied(case, event)
+        if case.data.missing:
+            return Verdict("incomplete")
+        return Verdict(OK) if case.state == H.RETURNED else self.by(case.origin, case, around)
+
+    def judge_located(self, case: Case, event: Event, around: Surroundings) -> Verdict:
+        """The applicant's holder answers; whoever is registered nowhere is refused."""
+        holder = event.body.holders.get(case.data.persons[0].person)
+        return NOT_REGISTERED if holder is None else self.by(holder, case, around)
+
+    def judge_requested(self, case: Case, event: Event, around: Surroundings) -> Verdict:
+        """What this register says of what is asked now, whatever an earlier question was."""
+        return self.answer(self.as_asked(case, event), around)
+
+    def judge_decision(self, case: Case, event: Event, around: Surroundings) -> Verdict:
+        """The officer's word, unless the register says by now that there is nothing to decide."""
+        if event.body.outcome == "refuse":
+            return Verdict("refuse", event.body.reason_code or self.reason)
+        found = self.answer(case, around)
+        if found.name == "refused":
+            return Verdict("refuse", found.code, found.retry_at)
+        return MOVED if found.name == MOVED.name else Verdict(event.body.outcome)
+
+    def as_asked(self, case: Case, event: Event) -> Case:
+        """The case as the request that came now has it, whatever an earlier one was."""
+        persons = refs_of(event)
+        case = replace(case, persons=tuple(ref.person for ref in persons))
+        own: dict[str, Any] = {name: getattr(event.body, name) for name in self.asks}
+        return remember(case, use=event.body.use, trusted=event.body.trusted, persons=persons, **own)
+
+    def judges(self) -> dict[str, Judge]:
+        """Message → verdict."""
+        return {
+            "apply": self.judge_door,
+            "materials": self.judge_door,
+            "located": self.judge_located,
+            "requested": self.judge_requested,
+            "decision": self.judge_decision,
+            "referral": judge_referral,
+            "withdraw": judge_withdrawal,
+            "withdrawal": judge_withdrawal,
+            "refusal": judge_refusal,
+        }
+
+
+def judge_referral(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Followed, and not for ever: put-back registers may send each other the question."""
+    if case.data.hops >= HOPS_MAX:
+        return NOT_REGISTERED
+    return HERE if event.body.moved_to == around.province else Verdict()
+
+
+def judge_withdrawal(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """Nothing stands in the way; after the grant the home registry has something to revoke."""
+    return Verdict(judge_limit(case, event, around).name, "WITHDRAWN")
+
+
+def judge_at_window(case: Case, _event: Event, around: Surroundings) -> Verdict:
+    """Whether the accepting province tells the home registry, or is it."""
+    window = case.side is Side.DESTINATION
+    return HERE if window and case.origin == around.province else Verdict()
+
+
+def judge_limit(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The same, in the states that a type adds between the grant and the end."""
+    return Verdict() if case.state in BEFORE_THE_GRANT else judge_at_window(case, event, around)
