@@ -226,6 +226,27 @@ async def test_a_window_that_was_put_back_learns_what_was_issued(country: Countr
     assert again["documents"] == view["documents"]
 
 
+async def test_a_window_put_back_to_before_it_was_sent_on_is_answered(country: Country) -> None:
+    """Its answer comes again from whom it does not know it asked; it asks again (simulator, seed 203035)."""
+    person = country.person(A)
+    case = (await ask_for(country, CHANGE, person, B))["case_id"]
+    await country.until(A, case, "CHECKING")
+    copy = backup(country, B)
+    await country.move(person, C)
+    await country.act(A, case, "decision", {"outcome": "approve"})
+    await country.until(C, case, "CHECKING")
+    await country.act(C, case, "decision", {"outcome": "approve"})
+    view = await ended(country, B, case, "COMPLETED")
+    country.wire.hold("referral")
+    await country.crash(B)
+    country.wire.wipe()
+    await put_back(country, B, copy)
+    await country.resend()
+    await country.wire.let_go("referral")
+    again = await ended(country, B, case, "COMPLETED")
+    assert again["documents"] == view["documents"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -200,12 +200,12 @@ async def test_who_is_about_to_move_is_still_served_at_home(country: Country) ->
     """Frozen by A, which still holds them: A answers (protocol.md §4)."""
     person = country.person(A)
     await open_card(country, person)
-    country.wire.hold("migration.offer")
+    country.wire.hold("offer")
     move = await country.apply(person, C)
     await country.until(A, move, "FROZEN")
     _, view = await authorised(country, person)
     assert await standing(country, A, view) == "VALID"
-    await country.wire.let_go("migration.offer")
+    await country.wire.let_go("offer")
 
 
 async def test_who_has_moved_on_is_answered_at_the_new_home(country: Country) -> None:

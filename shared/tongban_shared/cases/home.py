@@ -51,6 +51,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
         *_located(desk),
         *_answers(desk),
         *_heard(desk),
+        *_asked_again(desk),
         *_sent_back(desk),
         *_withdrawn(desk),
     )
@@ -122,6 +123,19 @@ def _heard(desk: Desk) -> tuple[Step, ...]:
         Step(D, at,  LIMIT,       OK,        None, None,            H.REQUESTED, AT_O,   h(24),       "S1"),
         Step(D, NEW, desk.grants, OK,        None, None,            window,      waits,  limit,       "G1"),
         Step(D, NEW, "refusal",   OK,        None, None,            H.REFUSED,   NOBODY, None,        "G1"),
+    )
+
+
+def _asked_again(desk: Desk) -> tuple[Step, ...]:
+    """An accepting province that was put back asks once more what was answered: it gets the same answer (G1)."""
+    home, waits, limit = desk.home
+    granted = () if home == H.COMPLETED else (
+        Step(O, home, "requested", "again", None, desk.grants, home, waits, limit, "G1"),
+    )
+    return (
+        *granted,
+        Step(O, H.COMPLETED, "requested", "again", None, desk.grants, H.COMPLETED, NOBODY, None, "G1"),
+        Step(O, H.WITHDRAWN, "requested", "again", None, "refusal",   H.WITHDRAWN, NOBODY, None, "G1"),
     )
 
 

@@ -81,6 +81,8 @@ class Memory:
 
     def after_requested(self, case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
         """What is asked now counts, also where an earlier question was refused or forgotten."""
+        if verdict.name == "again":
+            return case if case.persons else self.rules.as_asked(case, event)
         asked = with_other_case(self.rules.as_asked(case, event), verdict, around)
         return self.rules.grant(asked, event, around) if verdict.name == HERE.name else asked
 

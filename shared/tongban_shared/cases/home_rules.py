@@ -22,10 +22,12 @@ from tongban_shared.cases.common import (
     with_materials,
 )
 from tongban_shared.cases.home_data import Asked, H
-from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Side, Verdict
+from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Limit, Side, Verdict
 from tongban_shared.registration import CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
 BEFORE_THE_GRANT = frozenset(H)
+ANSWERED_ANEW = frozenset({NEW, H.REFUSED, H.RETURNED})
+UNDONE = frozenset({H.WITHDRAWN, H.VOIDED})
 HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
 NOT_REGISTERED = Verdict("refused", "NOT_REGISTERED")
 LIMITS: Mapping[str, Limit] = {"correction": correction_limit}
@@ -110,7 +112,9 @@ class Answering:
         return NOT_REGISTERED if holder is None else self.by(holder, case, around)
 
     def judge_requested(self, case: Case, event: Event, around: Surroundings) -> Verdict:
-        """What this register says of what is asked now, whatever an earlier question was."""
+        """What this register says of what is asked now, but for what was granted or has ended already."""
+        if case.state not in ANSWERED_ANEW:
+            return Verdict("again", (case.refusal or "APPLICATION_LOST") if case.state in UNDONE else None)
         return self.answer(self.as_asked(case, event), around)
 
     def judge_decision(self, case: Case, event: Event, around: Surroundings) -> Verdict:

@@ -54,6 +54,7 @@ STEPS = (
     Step(D, K.AT_COUNTER,    LIMIT,         OK,     None,        "unclaimed",   H.EXPIRED,       NOBODY,    None,          "IC8"),
     Step(D, K.AT_COUNTER,    LIMIT,         "here", "revoke",    None,          H.EXPIRED,       NOBODY,    None,          "IC8"),
     Step(O, K.APPROVED,      "unclaimed",   OK,     "revoke",    None,          H.VOIDED,        NOBODY,    None,          "IC8"),
+    Step(O, H.VOIDED,        "requested",   "again", None,       "refusal",     H.VOIDED,        NOBODY,    None,          "G1"),
     # handed over (领取发放)
     Step(D, K.AT_COUNTER,    "handed_over", OK,     None,        "handed_over", H.COMPLETED,     NOBODY,    None,          "IC9"),
     Step(D, K.AT_COUNTER,    "handed_over", "here", "hand_over", None,          H.COMPLETED,     NOBODY,    None,          "IC9"),
@@ -95,7 +96,7 @@ ID_CARD = CaseKind(
     amends=MEMORY.amends(),
     composes=WORDS.composes() | {"unclaimed": tells(m.Unclaimed), "handed_over": tells(m.HandedOver)},
     limits={**LIMITS, "unclaimed": rules.unclaimed},
-    late=LATE | {(D, K.IN_PRODUCTION, GRANTS), (D, K.AT_COUNTER, GRANTS), (O, K.APPROVED, "requested")},
+    late=LATE | {(D, K.IN_PRODUCTION, GRANTS), (D, K.AT_COUNTER, GRANTS)},
     terminal=frozenset(TERMINAL),
     public={str(state): public for state, public in PUBLIC.items()}
     | {K.APPROVED: "ACCEPTED", K.IN_PRODUCTION: "ACCEPTED", K.AT_COUNTER: "ACCEPTED", H.VOIDED: "VOIDED"},

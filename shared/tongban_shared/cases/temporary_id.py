@@ -56,6 +56,10 @@ STEPS = (
     Step(D, T.AUTHORISED, "withdraw",   "here", "revoke", None,         H.WITHDRAWN,  NOBODY, None,  "TI8"),
     Step(O, T.AUTHORISED, "lapsed",     OK,     "revoke", None,         H.VOIDED,     NOBODY, None,  "TI8"),
     Step(O, T.AUTHORISED, LIMIT,        OK,     None,     None,         T.AUTHORISED, AT_D,   h(24), "TI8"),
+    # the window was put back, and had given the right up before: what it prints now is void (G1)
+    Step(O, H.VOIDED,     "requested",  "again", None,    "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
+    Step(O, H.VOIDED,     "printed",    "void", None,     "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
+    Step(D, H.COMPLETED,  "refusal",    OK,     None,     None,         H.VOIDED,     NOBODY, None,  "G1"),
     # handed back before it expired
     Step(D, H.COMPLETED,  "returned",   OK,     None,     "returned",   H.VOIDED,     NOBODY, None,  "TI9"),
     Step(D, H.COMPLETED,  "returned",   "here", "revoke", None,         H.VOIDED,     NOBODY, None,  "TI9"),
@@ -97,12 +101,12 @@ TEMPORARY_ID = CaseKind(
     steps=index_steps(STEPS),
     opens=MEMORY.opens(),
     judges=rules.ANSWERING.judges()
-    | {"printed": judge_at_window, "returned": judge_at_window, LIMIT: judge_limit},
+    | {"printed": rules.judge_printed, "returned": judge_at_window, LIMIT: judge_limit},
     amends=MEMORY.amends() | {LIMIT: rules.after_limit},
     composes=WORDS.composes()
     | {"printed": tells(m.Printed), "lapsed": tells(m.Lapsed), "returned": tells(m.HandedBack)},
     limits={**LIMITS, "passed_up": rules.passed_up, "print_right": rules.print_right},
-    late=LATE | {(D, T.AUTHORISED, GRANTS), (O, T.AUTHORISED, "requested")},
+    late=LATE | {(D, T.AUTHORISED, GRANTS)},
     terminal=frozenset(TERMINAL),
     public={str(state): public for state, public in PUBLIC.items()}
     | {T.AUTHORISED: "ACCEPTED", H.VOIDED: "VOIDED"},
