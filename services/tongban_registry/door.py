@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from tongban_registry.commands import Command
+from tongban_registry.contact import ContactIn, sealed_contact
 from tongban_shared.cases.certificate_data import CertificateData, Kind
 from tongban_shared.cases.common import Application, MaterialIn, PersonRef, is_trusted
 from tongban_shared.cases.migration_data import MigrationData
@@ -76,6 +77,7 @@ class ApplicationIn(Closed):
     details: dict[str, Any] = {}
     materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
+    contact: ContactIn | None = None
 
 
 class CertificateDetailsIn(Closed):
@@ -151,6 +153,7 @@ class Door:
             persons=tuple(ref.person for ref in refs),
             service=item.service_code,
             kind=item.case_type,
+            contact=sealed_contact(given.contact, given.applicant, self._office),
         )
 
     async def _migration(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:

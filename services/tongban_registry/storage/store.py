@@ -27,6 +27,7 @@ from tongban_registry.storage.sql import (
     PERSONS,
     PUT_RECORDS,
     RECORDS,
+    Audience,
     UnitOfWork,
 )
 from tongban_shared.ports import Family, Position
@@ -63,11 +64,16 @@ class RegistryStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.writer = Writer(engine)
+        self.audience = Audience()
 
     @classmethod
     async def open(cls, url: str) -> RegistryStore:
         """Open a migrated database."""
-        return cls(await open_engine(url))
+        store = cls(await open_engine(url))
+        async with read(store.engine) as tx:
+            found = (await tx.execute(select(t.CONTACT.c.case_id).limit(1))).scalar()
+        store.audience.anybody = found is not None
+        return store
 
     async def close(self) -> None:
         """Close all connections."""
@@ -78,7 +84,7 @@ class RegistryStore:
     async def unit(self) -> AsyncIterator[UnitOfWork]:
         """One transaction; commits when the block ends, or nothing happened."""
         async with self.writer.unit() as line:
-            yield UnitOfWork(line)
+            yield UnitOfWork(line, self.audience)
 
     async def counters(self) -> Counters:
         """Where this registry's numbers stand."""
