@@ -57,7 +57,10 @@ class Letter:
 
 
 class NotDeliveredError(TongbanError):
-    """A channel did not take a letter. reason: one of few words, for metrics; never what was answered."""
+    """A channel did not take a letter; no caller ever meets it.
+
+    reason: one of few words, for metrics; never what was answered.
+    """
 
     code = "NOT_DELIVERED"
 
@@ -68,8 +71,6 @@ class NotDeliveredError(TongbanError):
 
 class TemporaryError(NotDeliveredError):
     """It may be taken later. after_s: not sooner, if the channel said so."""
-
-    retryable = True
 
     def __init__(self, reason: str, after_s: float = 0) -> None:
         super().__init__(reason)

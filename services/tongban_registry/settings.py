@@ -26,7 +26,8 @@ class Settings(PostSettings):
     the public list, the secrets and the private keys of these provinces. fence: folder on another volume than
     the database, where the newest state of its log is noted before anything leaves. public_url: where people
     reach the gateway; the code on a printed document leads to /v/… below it. stop_pause_s: from readiness off
-    to the first refused connection. How applicants are told stands with `PostSettings`.
+    to the first refused connection. The rest: how applicants are told of
+    their cases; a channel that is not set up writes to the log.
     """
 
     model_config = SettingsConfigDict(
