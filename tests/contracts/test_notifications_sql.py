@@ -27,6 +27,7 @@ async def store(sql_url: str) -> AsyncIterator[RegistryStore]:
     """A database that is new."""
     await upgrade(sql_url, MIGRATIONS)
     store = await RegistryStore.open(sql_url)
+    await store.counters()
     yield store
     await store.close()
 
@@ -67,6 +68,19 @@ async def test_nothing_is_kept_for_whom_nobody_is_to_be_told(store: RegistryStor
     anybody.append(store.audience.anybody)
     assert anybody == [False, True]
     assert await claim(store) == ["b-1"]
+
+
+async def test_after_a_restart_it_is_known_who_wants_to_be_told(store: RegistryStore, sql_url: str) -> None:
+    """A registry that starts anew goes on telling them; before it knows, it takes it that somebody does."""
+    changes = Changes(contacts=[("a", "sms", "zh", "sealed")], unit=[(1, "", 1, 0, "")])
+    async with store.unit() as tx:
+        await tx.write(changes)
+    again = await RegistryStore.open(sql_url)
+    known = [again.audience.anybody]
+    await again.counters()
+    known.append(again.audience.anybody)
+    await again.close()
+    assert known == [True, True]
 
 
 async def test_statements_do_not_grow_with_what_is_told(store: RegistryStore) -> None:
