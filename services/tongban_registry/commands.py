@@ -50,7 +50,8 @@ NO_REPLY = Reply()
 class Command:
     """One command. `name` is its event; `persons` are the keys it needs read; `key` its idempotency key.
 
-    service, kind: of a new application, for its case number and its table.
+    service, kind: of a new application, for its case number and its table. contact: how its applicant
+    wants to be told, as channel, language and sealed address.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Command:
     digest: str = ""
     service: str = "01"
     kind: str = ""
+    contact: tuple[str, str, str] | None = field(default=None, repr=False)
     reply: asyncio.Future[Reply] | None = None
 
 
@@ -96,6 +98,8 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
     outcome = unit.decide(replace(event, case_id=case_id), command.kind)
     if outcome is None or outcome.fate is not Fate.TAKEN:
         return Reply(code="STEP_NOT_ALLOWED")
+    if command.contact is not None:
+        unit.changes.contacts.append((case_id, *command.contact))
     return _reply(unit, outcome.case, ACCEPTED)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tongban_registry.commands import Command
+from tongban_registry.contact import ContactIn, sealed_contact
 from tongban_shared.cases.common import Application, MaterialIn, PersonRef
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import LedgerDownError, RefusedError
@@ -72,6 +73,7 @@ class ApplicationIn(Closed):
     details: dict[str, Any] = {}
     materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
+    contact: ContactIn | None = None
 
 
 class MaterialsIn(Closed):
@@ -149,6 +151,7 @@ class Door:
             persons=tuple(ref.person for ref in refs),
             service=item.service_code,
             kind=item.case_type,
+            contact=sealed_contact(given.contact, given.applicant, self.office),
         )
 
     def destination(self, given: ApplicationIn) -> DestinationIn:

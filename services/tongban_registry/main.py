@@ -23,6 +23,7 @@ import typer
 from tongban_registry.fence import FileFence
 from tongban_registry.hosting import Berth, House, WorkerStoppedError
 from tongban_registry.late import LateTransport
+from tongban_registry.post import open_post
 from tongban_registry.registry import Surrounds
 from tongban_registry.settings import Settings, load_settings
 from tongban_shared.clock import WallClock
@@ -94,19 +95,22 @@ def serve(
 async def run(settings: Settings, profiles: Sequence[ProvinceProfile]) -> int:
     """Serve until told to stop. Returns the exit code: 1 when a worker stopped. Raises SettingsError."""
     transport = LateTransport(partial(open_transport, settings.transport))
-    house = House()
+    house, post = House(), open_post(settings)
     # Addresses here are inside; a proxy of the environment has no business between them.
     async with httpx.AsyncClient(base_url=settings.ledger, trust_env=False) as http:
         secret = load_secrets(settings.keys).custody
         for profile in profiles:
             ledger = HttpLedger(http, load_signer(settings.keys, profile.code), secret)
             around = Surrounds(
-                transport, ledger, WallClock(), settings.keys, _fences(settings), settings.public_url
+                transport, ledger, WallClock(), settings.keys, _fences(settings), settings.public_url, post
             )
             house.add(Berth(profile, settings.database_of(profile.code), around, house.stopping))
         tune_collector()
-        with _listener(settings) as listener:
-            return await _until_stopped(_server(settings, house), listener, house, transport)
+        try:
+            with _listener(settings) as listener:
+                return await _until_stopped(_server(settings, house), listener, house, transport)
+        finally:
+            await post.close()
 
 
 def _fences(settings: Settings) -> Callable[[str], Fence] | None:

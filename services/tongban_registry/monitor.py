@@ -44,6 +44,23 @@ class Meters:
         self.quarantine = self._gauge("quarantine", "Refused messages that nobody has looked after")
         self.silent_lanes = self._gauge("silent_lanes", "Receivers and families that are only probed")
         self.looked_age = self._gauge("looked_age_seconds", "Since these figures were read")
+        self._count_notifications()
+
+    def _count_notifications(self) -> None:
+        self.notifications_sent = self._counter(
+            "notifications_sent", "Notifications that a channel took", "channel"
+        )
+        self.notification_failures = self._counter(
+            "notification_failures", "Notifications a channel did not take, each try", "channel", "reason"
+        )
+        self.notifications_given_up = self._counter(
+            "notifications_given_up", "Notifications that will not be tried again", "channel", "reason"
+        )
+        self.notifications_waiting = self._gauge("notifications_waiting", "Notifications not sent yet")
+        self.notification_age = self._gauge(
+            "notifications_oldest_age_seconds", "Since the oldest of them was due to be told"
+        )
+        self.notifications_failed = self._gauge("notifications_failed", "Notifications that were given up")
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"tongban_{name}", text, registry=self.registry)

@@ -113,6 +113,7 @@ class Ops:
             "cases_without_deadline": figures.forgotten,
             "oldest_unreceipted_age_s": age_s(now, figures.pulse.oldest_unreceipted_at),
             **self._backlog(figures.pulse),
+            "notifications": notifications(figures.pulse, now),
             "last_contact": {code: local(at) for code, at in sorted(contacts.items())},
             "as_of": local(now),
         }
@@ -167,6 +168,15 @@ def _never_forgotten(pulse: Pulse, now: datetime) -> dict[str, Any]:
         "releases_unreceipted": pulse.releases_unreceipted,
         "oldest_unreceipted_release_age_s": age_s(now, pulse.oldest_unreceipted_release_at),
         "alarms": list(alarms_of(pulse, now)),
+    }
+
+
+def notifications(pulse: Pulse, now: datetime) -> dict[str, int | None]:
+    """What applicants were not told yet, and never will be."""
+    return {
+        "waiting": pulse.notifications_waiting,
+        "oldest_age_s": age_s(now, pulse.oldest_notification_at),
+        "failed": pulse.notifications_failed,
     }
 
 

@@ -31,6 +31,7 @@ from tongban_registry.ops_http import case_list_routes, overview_routes
 from tongban_registry.outage import Outage
 from tongban_registry.outbox import Relay
 from tongban_registry.pause import Pause, PauseGate
+from tongban_registry.postman import Postman
 from tongban_registry.quarantine_http import quarantine_routes, waiting_routes
 from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
@@ -54,6 +55,7 @@ from tongban_shared.wire import Opener, Roots
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
+    from tongban_registry.channels import Post
     from tongban_shared.ports import Clock, Fence, Inlet, Ledger, Transport
     from tongban_shared.provinces import ProvinceProfile
     from tongban_shared.web.health import Check, Health
@@ -78,6 +80,7 @@ class Surrounds:
     """What a registry is given from outside: pipe, ledger, clock, key folder, and each province's fence.
 
     public_url: where people reach the page that verifies a document; printed documents name it.
+    post: how applicants are told of their cases; None: it waits until somebody is given one.
     """
 
     transport: Transport
@@ -86,6 +89,7 @@ class Surrounds:
     keys: Path
     fences: Callable[[str], Fence] | None = None
     public_url: str = PUBLIC_URL
+    post: Post | None = None
 
 
 class Registry:
@@ -102,6 +106,8 @@ class Registry:
         self._transport = around.transport
         self._ledger = around.ledger
         self._public_url = around.public_url
+        self._post = around.post
+        self._posting: list[asyncio.Task[None]] = []
         self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._sources: list[asyncio.Task[None]] = []
@@ -180,6 +186,10 @@ class Registry:
         workers = (self.hall.run(), self.relay.run(), self.asker.run())
         self._sources = [asyncio.create_task(source) for source in sources]
         self._tasks = [*self._sources, *(asyncio.create_task(worker) for worker in workers)]
+        if self._post is not None:
+            # Not among the workers: no fault of its own stops the registry.
+            postman = Postman(self.office, self.store, self._post, self.hall.meters)
+            self._posting = [asyncio.create_task(postman.run())]
 
     async def _read(self, inlet: Inlet) -> None:
         """Door 2: poll and hand over, as fast as the hall takes it."""
@@ -216,7 +226,7 @@ class Registry:
             with contextlib.suppress(TimeoutError, StoreDownError):
                 async with asyncio.timeout(FINISH_S):
                     await self.hall.ask(Command("pass"))
-        await _end(self._tasks)
+        await _end([*self._tasks, *self._posting])
         self._tasks = self._sources = []
         if self._inlet is not None:
             await self._inlet.close()

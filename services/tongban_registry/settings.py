@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from tongban_registry.post import PostSettings
 from tongban_shared.errors import SettingsError
 
 PLACE = "{code}"
@@ -17,7 +18,7 @@ PUBLIC_URL = "https://tongban.example"
 """A name that nobody can own (RFC 2606): a paper printed before the setting was made leads to no stranger."""
 
 
-class Settings(BaseSettings):
+class Settings(PostSettings):
     """One field, one TONGBAN_ variable; the options of the command line stand over both.
 
     province: one file of deploy/provinces for each province that this process answers for; in the variable
@@ -25,7 +26,8 @@ class Settings(BaseSettings):
     the public list, the secrets and the private keys of these provinces. fence: folder on another volume than
     the database, where the newest state of its log is noted before anything leaves. public_url: where people
     reach the gateway; the code on a printed document leads to /v/… below it. stop_pause_s: from readiness off
-    to the first refused connection.
+    to the first refused connection. The rest: how applicants are told of
+    their cases; a channel that is not set up writes to the log.
     """
 
     model_config = SettingsConfigDict(

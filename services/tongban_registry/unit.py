@@ -27,6 +27,7 @@ from tongban_shared.documents.verify import Status
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.migration import Certificate
+from tongban_shared.notifications import load_templates, notice_of, notification_id
 from tongban_shared.registration import CLAIMING, PaperOnFile, Person, Registration, Surroundings
 from tongban_shared.wire import Opened, cut
 
@@ -276,6 +277,7 @@ class Unit:
         self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))
+        self._tell(before, case)
         if sent in kind.discloses:
             for person in case.persons:
                 access = (person, f"province:{case.destination}", case.kind.upper(), case.id, sent, at)
@@ -295,6 +297,15 @@ class Unit:
             for person in case.persons:
                 known[person, case.kind] = case.id
                 self.changes.errands.append((person, case.kind, case.id))
+
+    def _tell(self, before: Case | None, case: Case) -> None:
+        """What the applicant is to be told of it, if they left word how."""
+        change = notice_of(before, case)
+        if change is not None:
+            urgent = load_templates().of(change.told, case.kind).urgent
+            place = (notification_id(case.id, case.version), case.id, case.version)
+            facts = msgspec.json.encode(change).decode()
+            self.changes.notifications.append((*place, facts, int(urgent), int(change.last), to_us(self.now)))
 
     def _write(self, writing: Writing, verb: str, case: Case) -> None:
         """Stage what a register verb returned, each person with its next version, and the history of it."""

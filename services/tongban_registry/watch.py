@@ -81,6 +81,8 @@ class Watch:
             (m.outbox_pending, pulse.outbox_pending),
             (m.parked, pulse.parked),
             (m.quarantine, pulse.quarantine),
+            (m.notifications_waiting, pulse.notifications_waiting),
+            (m.notifications_failed, pulse.notifications_failed),
         )
         for gauge, count in counts:
             gauge.set(count)
@@ -89,6 +91,7 @@ class Watch:
             (m.unreceipted_release_age, pulse.oldest_unreceipted_release_at),
             (m.unreceipted_age, pulse.oldest_unreceipted_at),
             (m.parked_age, pulse.oldest_parked_at),
+            (m.notification_age, pulse.oldest_notification_at),
             (m.looked_age, now),
         )
         for gauge, since in ages:

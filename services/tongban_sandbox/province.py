@@ -27,6 +27,7 @@ from tongban_shared.errors import StoreDownError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tongban_registry.channels import Post
     from tongban_sandbox.hostile import WireEnd
     from tongban_shared.ports import Clock, Ledger
     from tongban_shared.provinces import ProvinceProfile
@@ -63,6 +64,7 @@ class Site:
     clock: Clock
     fence: Path
     backup: Path
+    post: Post
 
 
 class ProvinceHost:
@@ -87,7 +89,13 @@ class ProvinceHost:
         """Migrate and open the database; nothing works yet."""
         site = self._site
         around = Surrounds(
-            self._end, site.ledger, site.clock, site.keys, lambda _: FileFence(site.fence), PUBLIC_URL
+            self._end,
+            site.ledger,
+            site.clock,
+            site.keys,
+            lambda _: FileFence(site.fence),
+            PUBLIC_URL,
+            site.post,
         )
         url = f"sqlite:///{site.database}"
         self.registry = await _patiently(lambda: Registry.open(site.profile, url, around))

@@ -19,6 +19,7 @@ from tongban_gateway.breaker import BreakerPolicy
 from tongban_gateway.forward import Patience
 from tongban_ledger.app import create_app as create_ledger
 from tongban_ledger.storage.sql import LedgerStore, open_store
+from tongban_registry.post import load_post_settings, open_post
 from tongban_sandbox.clock import SandboxClock
 from tongban_sandbox.hostile import HostileWire
 from tongban_sandbox.province import LedgerLine, ProvinceHost, Site
@@ -34,6 +35,7 @@ from tongban_shared.provinces import ProvinceProfile, deploy_folder, load_provin
 from tongban_shared.transports.memory import MemoryTransport
 
 if TYPE_CHECKING:
+    from tongban_registry.channels import Post
     from tongban_sandbox.homes import Homes
     from tongban_sandbox.state import StateFolder
     from tongban_shared.ports import Ledger
@@ -64,6 +66,7 @@ class World:
         self._registers: Registers | None = None
         self._reading = asyncio.Lock()
         self._gateway: GatewayApp | None = None
+        self._post: Post | None = None
 
     @property
     def people(self) -> int:
@@ -96,6 +99,7 @@ class World:
         self._secrets = load_secrets(keys)
         self._discard_half_seeded()
         await self._open_ledger()
+        self._post = open_post(load_post_settings())
         for code in self.profiles:
             await self._open_province(code)
         self._gateway = self._make_gateway()
@@ -136,6 +140,7 @@ class World:
             clock=self.clock,
             fence=self.state.fence_file(code),
             backup=self.state.backup_file(code),
+            post=_there(self._post),
         )
         self.hosts[code] = ProvinceHost(site, end)
         await self.hosts[code].open()
@@ -196,6 +201,9 @@ class World:
         await self.wire.close()
         for client in self._clients:
             await client.aclose()
+        if self._post is not None:
+            await self._post.close()
+            self._post = None
         if self._ledger_store is not None:
             await self._ledger_store.close()
             self._ledger_store = None

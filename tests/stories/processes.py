@@ -77,6 +77,8 @@ class Processes:
         self.ledger = MemoryLedger()
         self.sites: dict[str, Site] = {}
         self.registers = Registers()
+        # What a story gives a registry beside what each one has.
+        self.around: Callable[[Surrounds], Surrounds] = lambda around: around
         self._news = asyncio.Event()
 
     @classmethod
@@ -104,7 +106,7 @@ class Processes:
 
     async def _open(self, site: Site) -> None:
         clock = SkewedClock(self.clock, self.offsets, site.code)
-        around = Surrounds(site.end, self.ledger, clock, self.keys, self._fence)
+        around = self.around(Surrounds(site.end, self.ledger, clock, self.keys, self._fence))
         url = f"sqlite:///{site.database}"
         site.registry = await _patiently(lambda: Registry.open(_profiles()[Province(site.code)], url, around))
         leave = site.registry.hall.after_commit

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
     Row,
     Select,
     Text,
@@ -245,12 +247,21 @@ _PARKED = (
     .subquery()
 )
 _QUARANTINED = select(func.count().label("quarantine")).select_from(t.QUARANTINE).subquery()
+_UNTOLD = (
+    select(
+        func.count().label("notifications_waiting"),
+        func.min(t.NOTIFICATION.c.made_at).label("oldest_notification_at"),
+    )
+    .where(t.NOTIFICATION.c.next_try_at.is_not(None))
+    .subquery()
+)
+_NEVER_TOLD = (
+    select(func.count().label("notifications_failed")).where(t.NOTIFICATION.c.failed.is_not(None)).subquery()
+)
+_PARTS = (_RELEASED, _UNRECEIPTED_RELEASES, _OWED, _PARKED, _QUARANTINED, _UNTOLD, _NEVER_TOLD)
 # What alarms are made of, in one statement and one row. long_ago: released before it is overdue.
-PULSE = select(*_RELEASED.c, *_UNRECEIPTED_RELEASES.c, *_OWED.c, *_PARKED.c, *_QUARANTINED.c).select_from(
-    _RELEASED.join(_UNRECEIPTED_RELEASES, true())
-    .join(_OWED, true())
-    .join(_PARKED, true())
-    .join(_QUARANTINED, true())
+PULSE = select(*(column for part in _PARTS for column in part.c)).select_from(
+    reduce(lambda joined, part: joined.join(part, true()), _PARTS[1:], cast("FromClause", _PARTS[0]))
 )
 # Must be 0: an open case without limit or without anybody whose move it is (C3).
 FORGOTTEN = (

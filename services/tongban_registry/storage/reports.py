@@ -82,6 +82,9 @@ class Pulse:
     parked: int
     oldest_parked_at: datetime | None
     quarantine: int
+    notifications_waiting: int
+    oldest_notification_at: datetime | None
+    notifications_failed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, Integer, Text, delete, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Text,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import (
@@ -99,6 +111,17 @@ RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
 NOTES = _rows_like(t.META)
 WANTED_AGAIN = rowset("wanted_again", receiver=Text, prefix=Text, seq=BigInteger, at=BigInteger)
 STANDINGS = rowset("standings", licence_id=Text, status=Text)
+CONTACTS = _rows_like(t.CONTACT)
+CHANGES = rowset(
+    "changes",
+    id=Text,
+    case_id=Text,
+    version=BigInteger,
+    change=Text,
+    urgent=Integer,
+    last=Integer,
+    made_at=BigInteger,
+)
 RETURNS = rowset("returns", message_id=Text, at=BigInteger, code=Text)
 
 _MUTABLE_CASE = [c.name for c in t.CASES.columns if c.name not in {"id", "kind", "side", "opened_at"}]
@@ -151,7 +174,19 @@ STAND = (
     .values(status=STANDINGS.c.status)
 )
 UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
-
+# A row for each change of those who want to be told, and none for the others.
+TELL = insert(t.NOTIFICATION).from_select(
+    [*CHANGES.columns, "channel", "next_try_at", "tries"],
+    select(
+        *(CHANGES.c[name] for name in CHANGES.columns),
+        t.CONTACT.c.channel,
+        CHANGES.c.made_at,
+        literal_column("0"),
+    )
+    .where(t.CONTACT.c.case_id == CHANGES.c.case_id)
+    .suffix_with(text('ON CONFLICT ("id") DO NOTHING')),
+    include_defaults=False,
+)
 
 PUT_RECORDS = upsert(t.RECORD, RECORDS, ("person",))
 PUT_NOTES = upsert(t.META, NOTES, ("key",))
@@ -179,14 +214,23 @@ _INSERTS = (
     (UNPARK, KEYS, "unparked"),
     (ERRANDS_DONE, KEYS, "errands_done"),
     (CLAIMS_DONE, KEYS, "claims_done"),
+    (insert_new(t.CONTACT, CONTACTS, ("case_id",)), CONTACTS, "contacts"),
 )
+
+
+class Audience:
+    """Whether anybody here wants to be told anything; while nobody does, nothing is asked for them."""
+
+    def __init__(self, *, anybody: bool = True) -> None:
+        self.anybody = anybody
 
 
 class UnitOfWork:
     """One transaction's reads and writes. Made by RegistryStore.unit()."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, audience: Audience) -> None:
         self._line = line
+        self._audience = audience
 
     async def seen(self, message_ids: Iterable[str]) -> dict[str, str]:
         """Digests of the messages taken before, by id."""
@@ -252,6 +296,10 @@ class UnitOfWork:
         await self._write_cases(changes)
         for statement, rows, name in _INSERTS:
             await self._all(statement, rows, getattr(changes, name))
+        if changes.contacts:
+            self._audience.anybody = True
+        if self._audience.anybody:
+            await self._all(TELL, CHANGES, changes.notifications)
 
     async def _write_register(self, changes: Changes) -> None:
         fresh, changed = _split(changes.persons, changes.person_base, person_row)

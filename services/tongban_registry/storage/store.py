@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Text, func, or_, select, update
+from sqlalchemy import BigInteger, Text, exists, func, or_, select, update
 
 from tongban_registry.office import Counters
 from tongban_registry.storage import tables as t
@@ -27,6 +27,7 @@ from tongban_registry.storage.sql import (
     PERSONS,
     PUT_RECORDS,
     RECORDS,
+    Audience,
     UnitOfWork,
 )
 from tongban_shared.ports import Family, Position
@@ -43,7 +44,11 @@ if TYPE_CHECKING:
 INCARNATION = "incarnation"
 RESENDS = rowset("resends", message_id=Text, next_try_at=BigInteger)
 
-_LAST_UNIT = select(t.UNIT.c.n, t.UNIT.c.stamp, t.UNIT.c.chain).order_by(t.UNIT.c.n.desc()).limit(1)
+_LAST_UNIT = (
+    select(t.UNIT.c.n, t.UNIT.c.stamp, t.UNIT.c.chain, exists(select(t.CONTACT.c.case_id)))
+    .order_by(t.UNIT.c.n.desc())
+    .limit(1)
+)
 _PENDING = (
     select(t.OUTBOX, t.UNIT.c.header)
     .join(t.UNIT, t.UNIT.c.n == t.OUTBOX.c.unit)
@@ -63,6 +68,7 @@ class RegistryStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.writer = Writer(engine)
+        self.audience = Audience()
 
     @classmethod
     async def open(cls, url: str) -> RegistryStore:
@@ -78,16 +84,17 @@ class RegistryStore:
     async def unit(self) -> AsyncIterator[UnitOfWork]:
         """One transaction; commits when the block ends, or nothing happened."""
         async with self.writer.unit() as line:
-            yield UnitOfWork(line)
+            yield UnitOfWork(line, self.audience)
 
     async def counters(self) -> Counters:
-        """Where this registry's numbers stand."""
+        """Where this registry's numbers stand; and whether anybody here wants to be told anything."""
         async with read(self.engine) as tx:
             incarnation = (
                 await tx.execute(select(t.META.c.value).where(t.META.c.key == INCARNATION))
             ).scalar()
             number = int(incarnation or 1)
-            last = (await tx.execute(_LAST_UNIT)).one_or_none() or (0, 0, "")
+            last = (await tx.execute(_LAST_UNIT)).one_or_none() or (0, 0, "", False)
+            self.audience.anybody = bool(last[3])
             mine = t.OUTBOX.c.message_id.like(f"__-__-{number}-%")
             rows = await tx.execute(
                 select(t.OUTBOX.c.receiver, func.max(t.OUTBOX.c.seq))

@@ -263,3 +263,45 @@ ACCESS_LOG = Table(
 POSITIONS = Table("positions", METADATA, _key("family"), _text("log_id"), _big("next"))
 
 META = Table("meta", METADATA, _key("key"), _text("value"))
+
+# How an applicant wants to be told: the address sealed for this registry alone, kept while there is something
+# to tell.
+CONTACT = Table(
+    "contact",
+    METADATA,
+    _key("case_id"),
+    _text("channel"),
+    _text("language"),
+    _text("sealed"),
+)
+
+# What applicants are told, with nothing personal in it. next_try_at: None once sent or given up.
+NOTIFICATION = Table(
+    "notification",
+    METADATA,
+    _key("id"),
+    _text("case_id"),
+    _big("version"),
+    _text("channel"),
+    _text("change"),
+    Column("urgent", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    _big("made_at"),
+    _big("next_try_at", null=True),
+    _big("tries"),
+    _big("sent_at", null=True),
+    _text("failed", null=True),
+    Index(
+        "notification_waiting",
+        "next_try_at",
+        sqlite_where=text("next_try_at IS NOT NULL"),
+        postgresql_where=text("next_try_at IS NOT NULL"),
+    ),
+    Index(
+        "notification_failed",
+        "failed",
+        sqlite_where=text("failed IS NOT NULL"),
+        postgresql_where=text("failed IS NOT NULL"),
+    ),
+    Index("notification_case", "case_id"),
+)

@@ -51,10 +51,10 @@ def settings_page() -> str:
 def _rows(program: Program) -> Iterator[Sequence[str]]:
     helps = _helps(program.serve)
     prefix = program.settings.model_config["env_prefix"]
-    for name, kind, absent, _ in field_rows(program.settings.model_json_schema()):
+    for name, kind, absent, meaning in field_rows(program.settings.model_json_schema()):
         plain = name.strip("`")
         option = code(f"--{plain.replace('_', '-')}") if plain in helps else NONE
-        yield code(f"{prefix}{plain}".upper()), option, kind, absent, helps.get(plain, "")
+        yield code(f"{prefix}{plain}".upper()), option, kind, absent, helps.get(plain, meaning)
 
 
 def _helps(serve: Callable[..., None]) -> Mapping[str, str]:
