@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from tongban_registry.commands import Command
 from tongban_shared.cases.certificate_data import CertificateData, Kind
@@ -15,13 +15,21 @@ from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
 from tongban_shared.messages.types import CODE
-from tongban_shared.web.problems import FieldRefusedError
+from tongban_shared.web.problems import PROBLEMS, FieldRefusedError
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
     from tongban_registry.storage.store import RegistryStore
     from tongban_shared.catalogue import Item
     from tongban_shared.ports import Ledger
+
+
+def known_refusal(code: str) -> str:
+    """An officer's reason (不予理由), which people are shown with its words. Raises ValueError."""
+    if code not in PROBLEMS or not PROBLEMS[code].refusal:
+        raise ValueError("not a refusal of the published catalogue")
+    return code
+
 
 PERSONS_MAX = 20
 PURPOSE = re.compile(CODE)
@@ -30,6 +38,7 @@ Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
 # A case's record, and the province that answers, if it is known.
 Entered = tuple[Any, str | None]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+ReasonCode = Annotated[str, StringConstraints(max_length=40), AfterValidator(known_refusal)]
 Long = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -65,7 +74,7 @@ class MaterialInput(Closed):
 
 
 class ApplicationIn(Closed):
-    """POST /v1/cases."""
+    """POST /v1/cases. officer: who takes it in at a window, and may not sign it too."""
 
     item: Annotated[str, StringConstraints(max_length=20)]
     channel: Literal["window", "online"] = "window"
@@ -76,6 +85,7 @@ class ApplicationIn(Closed):
     details: dict[str, Any] = {}
     materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
+    officer: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
 
 
 class CertificateDetailsIn(Closed):
@@ -95,10 +105,10 @@ class MaterialsIn(Closed):
 
 
 class DecisionIn(Closed):
-    """POST /v1/cases/{case_id}/decision. A refusal names its reason."""
+    """POST /v1/cases/{case_id}/decision. A refusal names its reason, one of /problems that refuses."""
 
     outcome: Literal["approve", "refuse", "return"]
-    reason_code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,39}$")] | None = None
+    reason_code: ReasonCode | None = None
     note: Long | None = None
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
@@ -151,6 +161,7 @@ class Door:
             persons=tuple(ref.person for ref in refs),
             service=item.service_code,
             kind=item.case_type,
+            officer=given.officer,
         )
 
     async def _migration(self, given: ApplicationIn, item: Item, checked: Checked) -> Entered:

@@ -17,7 +17,7 @@ import structlog
 
 from tongban_registry.arrivals import Batch, arrival_of, open_records, read_parked
 from tongban_registry.closing import Closing
-from tongban_registry.commands import Command, Reply, take_command
+from tongban_registry.commands import Command, Reply, load_for_door, take_command
 from tongban_registry.envelopes import (
     Sealed,
     path_text,
@@ -285,9 +285,7 @@ class Hall:
         loaded.others = await tx.cases(loaded.cases_of(loaded.people.keys()) - loaded.cases.keys())
         loaded.notices = await tx.notices(asked | told | (held_up & near))
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
-        applying = {person for command in commands if command.name == "apply" for person in command.persons}
-        loaded.applications = await tx.applications(applying)
-        loaded.replies = await tx.replies(command.key for command in commands if command.key)
+        await load_for_door(tx, loaded, commands)
         return loaded
 
     @staticmethod

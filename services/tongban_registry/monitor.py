@@ -42,6 +42,10 @@ class Meters:
         self.parked = self._gauge("parked", "Messages that wait for their cause")
         self.parked_age = self._gauge("parked_oldest_age_seconds", "Since the oldest of them came")
         self.quarantine = self._gauge("quarantine", "Refused messages that nobody has looked after")
+        self.promises_broken = self._gauge("promises_broken", "Open cases beyond the promised deadline")
+        self.statutes_broken = self._gauge("statutes_broken", "Open cases beyond the statutory deadline")
+        self.called_county = self._gauge("called_county", "Open cases late enough for the county bureau")
+        self.called_province = self._gauge("called_province", "Open cases late enough for the province")
         self.silent_lanes = self._gauge("silent_lanes", "Receivers and families that are only probed")
         self.looked_age = self._gauge("looked_age_seconds", "Since these figures were read")
 

@@ -19,6 +19,7 @@ from tongban_registry.notices import take_notice
 from tongban_registry.office import Counters, Office
 from tongban_registry.register import VERBS, Writing
 from tongban_registry.storage.rows import Changes, StoredReply, to_us
+from tongban_shared.case_clock import with_deadlines
 from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate, Outcome, decide
@@ -50,6 +51,7 @@ class Loaded:
     notices: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     parked: Sequence[Any] = ()
     replies: dict[str, StoredReply] = field(default_factory=dict)
+    rated: set[str] = field(default_factory=set)
 
     def persons_of(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of these cases."""
@@ -228,8 +230,22 @@ class Unit:
         kind = KINDS[case.kind if case else kind_name]
         outcome = decide(case, event, kind, self._around)
         if outcome is not None and outcome.fate is Fate.TAKEN:
+            outcome = replace(outcome, case=self._promised(outcome.case))
             self._stage(case, outcome, event)
         return outcome
+
+    def _promised(self, case: Case) -> Case:
+        """The case with the deadlines that people are promised here; the other side's mirror has no item."""
+        item = self.office.catalogue.by_code.get(case.item)
+        return case if item is None else with_deadlines(case, item.time_limit, self.office.profile.calendar)
+
+    def rate(self, case_id: str, rating: tuple[object, ...]) -> bool:
+        """Stage a rating; False if the case has one already."""
+        fresh = case_id not in self._loaded.rated
+        if fresh:
+            self._loaded.rated.add(case_id)
+            self.changes.ratings.append((case_id, *rating))
+        return fresh
 
     def _stage(self, before: Case | None, outcome: Outcome, event: Event) -> None:
         case, step = outcome.case, outcome.step

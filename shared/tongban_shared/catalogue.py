@@ -78,6 +78,7 @@ class Item:
 
     migration_type, certificate: None for the items of other case types.
     admits_members: others may be named in the same case.
+    four_eyes: who takes the application in may not decide on it.
     restores: a cancelled registration comes back (恢复户口), so there is nothing to cancel at an origin.
     """
 
@@ -96,6 +97,7 @@ class Item:
     certificate: str | None = None
     admits_members: bool = False
     restores: bool = False
+    four_eyes: bool = False
 
     @property
     def service_code(self) -> str:
@@ -208,6 +210,7 @@ class _ItemTable(BaseModel):
     certificate: Code | None = None
     admits_members: bool = False
     restores: bool = False
+    four_eyes: bool = False
     main: Kinds = ()
     secondary: Kinds = ()
     drops: Kinds = ()
@@ -277,6 +280,7 @@ def _read_item(code: str, table: _File) -> Item:
         certificate=own.certificate,
         admits_members=own.admits_members,
         restores=own.restores,
+        four_eyes=own.four_eyes,
     )
 
 

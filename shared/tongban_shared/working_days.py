@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,11 @@ class Stop:
     def __post_init__(self) -> None:
         assert self.since <= self.until, "a stop ends before it begins"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it took no time at all."""
+        return self.since == self.until
+
 
 @dataclass(frozen=True, slots=True)
 class ClockDays:
@@ -50,6 +55,14 @@ class ClockDays:
         """Whether the clock runs on that day."""
         stopped = any(self.day_of(stop.since) < day <= self.day_of(stop.until) for stop in self.stops)
         return not stopped and is_working_day(day, self.calendar)
+
+    def breaks_off(self, day: date) -> bool:
+        """Whether a stop begins on that day, before offices close, and lasts longer than the day."""
+        close = self.close_of(day)
+        return any(
+            self.day_of(stop.since) == day < self.day_of(stop.until) and stop.since <= close
+            for stop in self.stops
+        )
 
     def after(self, day: date) -> date:
         """The next day that counts."""
@@ -73,6 +86,10 @@ class ClockDays:
         """The date in the province at that moment."""
         return moment.astimezone(ZoneInfo(self.calendar.time_zone)).date()
 
+    def start_of(self, day: date) -> datetime:
+        """Midnight before that day. Aware, local time."""
+        return datetime.combine(day, time(), ZoneInfo(self.calendar.time_zone))
+
     def close_of(self, day: date) -> datetime:
         """When offices close on that day. Aware, local time."""
         return datetime.combine(day, self.calendar.office_closes, ZoneInfo(self.calendar.time_zone))
@@ -91,13 +108,16 @@ def deadline(
     """The close of office on the n-th day that counts; the day of receipt does not. Aware, local time.
 
     start: aware. working_days >= 0; 0 promises the same day, which is the first close of office from `start`
-    on. stops: see `ClockDays`; a stop that begins after the deadline does not move it.
+    on. stops: see `ClockDays`; one that begins after the deadline does not move it, one that begins on its
+    very day leaves the office the day after its end.
     """
     days = ClockDays(calendar, stops)
     day = days.day_of(start)
     if working_days == 0 and days.counts(day) and start <= days.close_of(day):
         return days.close_of(day)
     for _ in range(max(1, working_days)):
+        day = days.after(day)
+    while days.breaks_off(day):
         day = days.after(day)
     return days.close_of(day)
 

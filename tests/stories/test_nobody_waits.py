@@ -58,7 +58,7 @@ def test_every_line_that_leaves_a_case_open_names_who_goes_on() -> None:
         assert step.waits is not Waits.NOBODY, step
         assert isinstance(step.limit, timedelta) or step.limit in kind.limits, step
         case = after(kind.name, step)
-        told(case_view(case, (), provinces()[Province(B)]), case)
+        told(case_view(case, (), provinces()[Province(B)], MORNING), case)
 
 
 def after(kind: str, step: Step) -> Case:

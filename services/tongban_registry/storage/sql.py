@@ -60,6 +60,7 @@ MEMBERS_BY_HOUSEHOLD = (
 NOTICES_BY_PERSON = select(t.NOTICE).where(t.NOTICE.c.person == KEYS.c.key)
 PARKED_BY_CASE = select(t.PARKED).where(t.PARKED.c.case_id == KEYS.c.key)
 REPLIES_BY_KEY = select(t.IDEMPOTENCY).where(t.IDEMPOTENCY.c.key == KEYS.c.key)
+RATED = select(t.RATING.c.case_id).where(t.RATING.c.case_id == KEYS.c.key)
 APPLICATIONS = select(t.APPLICANT.c.person, t.APPLICANT.c.case_id).where(t.APPLICANT.c.person == KEYS.c.key)
 
 UNRECEIPTED = select(
@@ -84,6 +85,7 @@ PARKED = _rows_like(t.PARKED)
 QUARANTINE = _rows_like(t.QUARANTINE, without=("n",))
 REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
+RATINGS = _rows_like(t.RATING)
 DOCUMENTS = _rows_like(t.DOCUMENT)
 POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
@@ -156,6 +158,7 @@ _INSERTS = (
     (insert_all(t.IDEMPOTENCY, REPLIES), REPLIES, "replies"),
     (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
     (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
+    (insert_all(t.RATING, RATINGS), RATINGS, "ratings"),
     (REVOKE, KEYS, "revoked"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
@@ -219,6 +222,10 @@ class UnitOfWork:
     async def applications(self, persons: Iterable[str]) -> dict[str, str]:
         """The open application of each person that has one here."""
         return dict(await self._by_key(APPLICATIONS, persons))
+
+    async def rated(self, case_ids: Iterable[str]) -> set[str]:
+        """Those of these cases that have been rated."""
+        return {row[0] for row in await self._by_key(RATED, case_ids)}
 
     async def unreceipted(self, message_ids: Iterable[str]) -> dict[str, UnreceiptedRow]:
         """Outbox rows that wait for a receipt, by message id."""
