@@ -131,7 +131,7 @@ def _on_case(unit: Unit, command: Command) -> Reply:
 
 
 def _signs_alone(unit: Unit, case: Case, officer: str | None) -> bool:
-    """Whether who took the case in would sign it too, where the item wants four eyes. Source: rule 4E."""
+    """Whether who took the case in would sign it too, where the item wants four eyes. Source: rule FE."""
     item = unit.office.catalogue.by_code.get(case.item)
     return (
         item is not None and item.four_eyes and case.accepted_by is not None and case.accepted_by == officer

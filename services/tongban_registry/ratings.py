@@ -1,4 +1,4 @@
-"""Ratings (好差评): one for each ended case; a bad one is called back. Source: domain.md §4.7, rule HP.
+"""Ratings (好差评): one for each ended case; a bad one is called back. Source: domain.md §4.7, rule RT.
 
 国办发〔2019〕51号 and GB/T 39734-2020 name five scores and what people may praise or blame, at the window and
 online apart. Who rates is in no row, no task and no log; a comment is read by whoever makes the call.

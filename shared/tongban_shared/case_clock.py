@@ -1,7 +1,7 @@
 """The clock of a case (办理时限): when it stands still, and what was promised by it. Pure.
 
 Days run for the office, not while the applicant has to bring something (补正) or a special procedure
-(特别程序) goes on; no case type has one of those yet. Source: services.md S1, domain.md §4.1.
+(特别程序) goes on; no case type has one of those yet. Source: rule TM, services.md S1, domain.md §4.1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tongban_shared.cases.kind import Case, Waits
-from tongban_shared.working_days import Stop, deadline, is_provisional
+from tongban_shared.working_days import ClockDays, Stop, deadline, is_provisional
 
 if TYPE_CHECKING:
     from tongban_shared.catalogue import TimeLimit
@@ -65,13 +65,22 @@ def stops_until(case: Case, now: datetime) -> tuple[Stop, ...]:
 def deadlines(case: Case, limit: TimeLimit, calendar: WorkingCalendar, now: datetime) -> Deadlines:
     """As they stand `now`, aware: a stop that still runs is counted as if the clock went on now."""
     stops = stops_until(case, now)
-    statutory = deadline(case.opened_at, limit.statutory_working_days, calendar, stops)
+    days = ClockDays(calendar, stops)
+    statutory = _due(case.opened_at, limit.statutory_working_days, days)
     if limit.promised_minutes is None:
-        promised = deadline(case.opened_at, limit.promised_working_days, calendar, stops)
+        promised = _due(case.opened_at, limit.promised_working_days, days)
     else:
         still = sum((stop.until - stop.since for stop in stops), timedelta())
         promised = case.opened_at + timedelta(minutes=limit.promised_minutes) + still
     return Deadlines(promised, statutory, is_provisional(case.opened_at, statutory, calendar))
+
+
+def _due(opened_at: datetime, working_days: int, days: ClockDays) -> datetime:
+    """A clock that stopped on the last day leaves the office one more day after the stop's end."""
+    due = deadline(opened_at, working_days, days.calendar, days.stops)
+    while days.breaks_off(days.day_of(due)):
+        due = days.close_of(days.after(days.day_of(due)))
+    return due
 
 
 def with_deadlines(case: Case, limit: TimeLimit, calendar: WorkingCalendar) -> Case:

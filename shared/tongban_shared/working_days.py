@@ -57,12 +57,9 @@ class ClockDays:
         return not stopped and is_working_day(day, self.calendar)
 
     def breaks_off(self, day: date) -> bool:
-        """Whether a stop begins on that day, before offices close, and lasts longer than the day."""
+        """Whether a stop begins on that day before offices close, and still runs when they do."""
         close = self.close_of(day)
-        return any(
-            self.day_of(stop.since) == day < self.day_of(stop.until) and stop.since <= close
-            for stop in self.stops
-        )
+        return any(self.day_of(stop.since) == day and stop.since <= close < stop.until for stop in self.stops)
 
     def after(self, day: date) -> date:
         """The next day that counts."""
@@ -108,16 +105,13 @@ def deadline(
     """The close of office on the n-th day that counts; the day of receipt does not. Aware, local time.
 
     start: aware. working_days >= 0; 0 promises the same day, which is the first close of office from `start`
-    on. stops: see `ClockDays`; one that begins after the deadline does not move it, one that begins on its
-    very day leaves the office the day after its end.
+    on. stops: see `ClockDays`; a stop that begins after the deadline does not move it.
     """
     days = ClockDays(calendar, stops)
     day = days.day_of(start)
     if working_days == 0 and days.counts(day) and start <= days.close_of(day):
         return days.close_of(day)
     for _ in range(max(1, working_days)):
-        day = days.after(day)
-    while days.breaks_off(day):
         day = days.after(day)
     return days.close_of(day)
 
