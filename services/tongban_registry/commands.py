@@ -6,25 +6,32 @@ A command with an idempotency key stores its reply in the unit's own transaction
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
+from tongban_registry.loaded import Loaded
 from tongban_registry.notices import at_the_door
 from tongban_registry.peers import ask_again, issue_again, tell_started
+from tongban_registry.ratings import rate
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
 from tongban_registry.views import case_view
-from tongban_shared.cases.kind import Case, Event
+from tongban_shared.cases.kind import Case, Event, Side
 from tongban_shared.decide import Fate
 from tongban_shared.ids import SERIALS, make_case_id
 from tongban_shared.registration import CANCELLED, Registration
 
+if TYPE_CHECKING:
+    from tongban_registry.storage.sql import UnitOfWork
+
 OFFER_KEPT_STATE = "CONFIRMING"
 ACCEPTED = 202
+CREATED = 201
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
 COMMITTED = frozenset({"PREPARED", "COMPLETED", "IN_PRODUCTION", "AT_COUNTER"})
@@ -65,6 +72,12 @@ class Command:
     kind: str = ""
     contact: tuple[str, str, str] | None = field(default=None, repr=False)
     reply: asyncio.Future[Reply] | None = None
+
+
+async def load_for_door(tx: UnitOfWork, loaded: Loaded, commands: Sequence[Command]) -> None:
+    """What commands alone are decided by; two statements at most."""
+    loaded.rated = await tx.rated(c.case_id for c in commands if c.name == "rate" and c.case_id)
+    loaded.replies = await tx.replies(command.key for command in commands if command.key)
 
 
 def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) -> Reply:
@@ -108,6 +121,8 @@ def _on_case(unit: Unit, command: Command) -> Reply:
     case = unit.case(command.case_id or "")
     if case is None:
         return Reply(code="CASE_UNKNOWN")
+    if command.name == "decision" and _signs_alone(unit, case, command.officer):
+        return Reply(code="FOUR_EYES", case_id=case.id)
     event = unit.event(command.name, case.id, command.body, command.officer)
     if case.state == OFFER_KEPT_STATE and command.name == "decision":
         event = _with_kept_offer(unit, case, event)
@@ -116,6 +131,29 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         late = command.name == "withdraw" and case.state in COMMITTED
         return Reply(code="TOO_LATE" if late else "STEP_NOT_ALLOWED", case_id=case.id)
     return _reply(unit, outcome.case, ACCEPTED) if command.reply is not None else NO_REPLY
+
+
+def _signs_alone(unit: Unit, case: Case, officer: str | None) -> bool:
+    """Whether who took the case in would sign it too, where the item wants four eyes. Source: rule FE."""
+    item = unit.office.catalogue.by_code.get(case.item)
+    return (
+        item is not None and item.four_eyes and case.accepted_by is not None and case.accepted_by == officer
+    )
+
+
+def _on_rate(unit: Unit, command: Command) -> Reply:
+    """One rating for each ended case, where it was accepted."""
+    case = unit.case(command.case_id or "")
+    if case is None:
+        return Reply(code="CASE_UNKNOWN")
+    if case.side is not Side.DESTINATION:
+        return Reply(code="WRONG_PROVINCE", case_id=case.id)
+    if case.closed_at is None:
+        return Reply(code="CASE_OPEN", case_id=case.id)
+    view = rate(unit, case.id, command.body)
+    if view is None:
+        return Reply(code="RATING_EXISTS", case_id=case.id)
+    return Reply(CREATED, msgspec.json.encode(view), case.id)
 
 
 def _with_kept_offer(unit: Unit, case: Case, event: Event) -> Event:
@@ -147,9 +185,8 @@ def _on_register(unit: Unit, command: Command) -> Reply:
 
 def _reply(unit: Unit, case: Case, status: int) -> Reply:
     """The case as it stands, with what this unit added to its timeline."""
-    return Reply(
-        status, msgspec.json.encode(case_view(case, unit.notes[case.id], unit.office.profile)), case.id
-    )
+    view = case_view(case, unit.notes[case.id], unit.office.profile, unit.now)
+    return Reply(status, msgspec.json.encode(view), case.id)
 
 
 def _on_recovered(unit: Unit, command: Command) -> Reply:
@@ -198,6 +235,7 @@ def _on_parked(unit: Unit, command: Command) -> Reply:
 _HANDLERS = {
     "apply": _on_apply,
     "limit": _on_limit,
+    "rate": _on_rate,
     "register": _on_register,
     "parked": _on_parked,
     "recovered": _on_recovered,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from tongban_registry.commands import Command
 from tongban_registry.contact import ContactIn, sealed_contact
@@ -14,6 +14,7 @@ from tongban_shared.cases.kinds import KINDS
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
 from tongban_shared.messages.types import CODE
+from tongban_shared.web.problems import PROBLEMS
 
 if TYPE_CHECKING:
     from tongban_registry.office import Office
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
     from tongban_shared.catalogue import Catalogue, Item
     from tongban_shared.ports import Ledger
 
+
+def known_refusal(code: str) -> str:
+    """An officer's reason (不予理由), which people are shown with its words. Raises ValueError."""
+    if code not in PROBLEMS or not PROBLEMS[code].refusal:
+        raise ValueError("not a refusal of the published catalogue")
+    return code
+
+
 PERSONS_MAX = 20
 # Persons, and the kinds of material that are still owed.
 Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 MaterialKind = Annotated[str, StringConstraints(pattern=CODE)]
+ReasonCode = Annotated[str, StringConstraints(max_length=40), AfterValidator(known_refusal)]
 Long = Annotated[str, StringConstraints(max_length=500)]
 
 
@@ -62,7 +72,7 @@ class MaterialInput(Closed):
 
 
 class ApplicationIn(Closed):
-    """POST /v1/cases."""
+    """POST /v1/cases. officer: who takes it in at a window, and may not sign it too."""
 
     item: Annotated[str, StringConstraints(max_length=20)]
     channel: Literal["window", "online"] = "window"
@@ -74,6 +84,7 @@ class ApplicationIn(Closed):
     materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
     contact: ContactIn | None = None
+    officer: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
 
 
 class MaterialsIn(Closed):
@@ -83,10 +94,10 @@ class MaterialsIn(Closed):
 
 
 class DecisionIn(Closed):
-    """POST /v1/cases/{case_id}/decision. A refusal names its reason, a return what is needed."""
+    """POST /v1/cases/{case_id}/decision. A refusal names one of /problems, a return what is needed."""
 
     outcome: Literal["approve", "refuse", "return"]
-    reason_code: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,39}$")] | None = None
+    reason_code: ReasonCode | None = None
     note: Long | None = None
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
     materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
@@ -152,6 +163,7 @@ class Door:
             service=item.service_code,
             kind=item.case_type,
             contact=sealed_contact(given.contact, given.applicant, self.office),
+            officer=given.officer,
         )
 
     def destination(self, given: ApplicationIn) -> DestinationIn:

@@ -25,6 +25,7 @@ from tongban_registry.door import (
     check_materials,
     materials_of,
 )
+from tongban_registry.ratings_http import RatingIn, rating_of
 from tongban_registry.views import case_view
 from tongban_shared.cases.common import Decision, Supplied
 from tongban_shared.cases.kinds import KINDS
@@ -63,7 +64,10 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
     router = APIRouter(tags=["cases"])
 
     @router.post("/v1/cases", status_code=202, summary="Apply")
-    async def apply(given: ApplicationIn, request: Request, key: Key = None) -> Response:
+    async def apply(
+        given: ApplicationIn, request: Request, key: Key = None, officer: Officer = None
+    ) -> Response:
+        given.officer = officer or given.officer
         return await _put_checked(hall, door.application(given), (request, key))
 
     @router.get("/v1/cases/{case_id}", summary="A case: state, whose move it is, timeline")
@@ -76,14 +80,14 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
         if found is None:
             raise RefusedError("CASE_UNKNOWN")
         case, timeline = found
-        view = msgspec.json.encode(case_view(case, timeline, hall.office.profile))
+        view = msgspec.json.encode(case_view(case, timeline, hall.office.profile, hall.office.clock.now()))
         return Response(view, media_type=JSON, headers={"ETag": f'"{case.version}"'})
 
     return router
 
 
 def change_routes(hall: Hall) -> APIRouter:
-    """What applicants change in a case under way."""
+    """What applicants change in a case under way, and say of one that has ended."""
     router = APIRouter(tags=["cases"])
 
     @router.post("/v1/cases/{case_id}/withdrawal", status_code=202, summary="Withdraw")
@@ -105,6 +109,11 @@ def change_routes(hall: Hall) -> APIRouter:
             raise RefusedError("STEP_NOT_ALLOWED", instance=f"/v1/cases/{case.id}")
         who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
         return await _put(hall, Command(given.step, case_id=case.id, officer=who), (request, key))
+
+    @router.post("/v1/cases/{case_id}/rating", status_code=201, summary="Rate an ended case, once")
+    async def rating(case_id: str, given: RatingIn, request: Request, key: Key = None) -> Response:
+        command = Command("rate", body=rating_of(given), case_id=checked_case_id(case_id))
+        return await _put(hall, command, (request, key))
 
     return router
 

@@ -17,7 +17,7 @@ import structlog
 
 from tongban_registry.arrivals import Batch, arrival_of, open_records, read_parked
 from tongban_registry.closing import Closing
-from tongban_registry.commands import Command, Reply, take_command
+from tongban_registry.commands import Command, Reply, load_for_door, take_command
 from tongban_registry.envelopes import (
     Sealed,
     path_text,
@@ -27,6 +27,7 @@ from tongban_registry.envelopes import (
     unkept_messages,
 )
 from tongban_registry.fence import NoFence
+from tongban_registry.loaded import Loaded
 from tongban_registry.outage import Outage
 from tongban_registry.peers import answer_started, hear_peers, send_again
 from tongban_registry.reads import (
@@ -40,7 +41,7 @@ from tongban_registry.reads import (
 )
 from tongban_registry.refused_before import RefusedBefore
 from tongban_registry.storage.rows import to_us
-from tongban_registry.unit import Arrival, Ask, Loaded, Unit
+from tongban_registry.unit import Arrival, Ask, Unit
 from tongban_shared.decide import Fate
 from tongban_shared.errors import PutBackError, StoreDownError, UnavailableError
 from tongban_shared.fault_points import fault_point
@@ -293,7 +294,7 @@ class Hall:
             applying | persons_for(READS_UNDER_WAY, batch, commands, loaded)
         )
         loaded.papers = await tx.papers(persons_for(READS_PAPERS, batch, commands, loaded))
-        loaded.replies = await tx.replies(command.key for command in commands if command.key)
+        await load_for_door(tx, loaded, commands)
         return loaded
 
     def _answer(self, unit: Unit, command: Command, loaded: Loaded) -> Reply:

@@ -44,7 +44,14 @@ class Meters:
         self.quarantine = self._gauge("quarantine", "Refused messages that nobody has looked after")
         self.silent_lanes = self._gauge("silent_lanes", "Receivers and families that are only probed")
         self.looked_age = self._gauge("looked_age_seconds", "Since these figures were read")
+        self._count_breaches()
         self._count_notifications()
+
+    def _count_breaches(self) -> None:
+        self.promises_broken = self._gauge("promises_broken", "Open cases beyond the promised deadline")
+        self.statutes_broken = self._gauge("statutes_broken", "Open cases beyond the statutory deadline")
+        self.called_county = self._gauge("called_county", "Open cases late enough for the county bureau")
+        self.called_province = self._gauge("called_province", "Open cases late enough for the province")
 
     def _count_notifications(self) -> None:
         self.notifications_sent = self._counter(

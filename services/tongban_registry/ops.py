@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tongban_registry.storage.rating_sql import Marks
 from tongban_registry.storage.rows import from_us_or_none
 from tongban_registry.views import local
 from tongban_registry.watch import alarms_of
@@ -87,6 +88,7 @@ class Ops:
         self.reports = desk.reports
         self._contacts = contacts
         self._people: Remembered[Mapping[str, int]] = Remembered(desk.reports.people, {})
+        self._marks: Remembered[Marks] = Remembered(desk.ratings.marks, Marks())
         self.ready: Check = _always
 
     async def overview(self) -> dict[str, Any]:
@@ -110,6 +112,8 @@ class Ops:
             "cases_by_state": public_counts(figures.cases_by_state),
             "cases_by_step": figures.cases_by_state,
             "deadline_breaches": figures.cases_overdue,
+            "breaches": _breaches(figures.pulse),
+            "ratings": _ratings(await self._marks()),
             "cases_without_deadline": figures.forgotten,
             "oldest_unreceipted_age_s": age_s(now, figures.pulse.oldest_unreceipted_at),
             **self._backlog(figures.pulse),
@@ -178,6 +182,23 @@ def notifications(pulse: Pulse, now: datetime) -> dict[str, int | None]:
         "oldest_age_s": age_s(now, pulse.oldest_notification_at),
         "failed": pulse.notifications_failed,
     }
+
+
+def _breaches(pulse: Pulse) -> dict[str, int]:
+    """Open cases beyond their deadlines, and of those beyond the promise how many have called in whom."""
+    return {
+        "promised": pulse.promises_broken,
+        "statutory": pulse.statutes_broken,
+        "station": pulse.promises_broken,
+        "county": pulse.called_county,
+        "province": pulse.called_province,
+    }
+
+
+def _ratings(marks: Marks) -> dict[str, Any]:
+    """mean: of 1 to 5, two digits; null while there is none."""
+    mean = round(marks.total / marks.count, 2) if marks.count else None
+    return {"count": marks.count, "mean": mean, "call_backs_owed": marks.owed}
 
 
 async def _always() -> str | None:

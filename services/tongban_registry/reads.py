@@ -10,7 +10,7 @@ from tongban_shared.cases.kinds import KINDS
 if TYPE_CHECKING:
     from tongban_registry.arrivals import Batch
     from tongban_registry.commands import Command
-    from tongban_registry.unit import Loaded
+    from tongban_registry.loaded import Loaded
 
 READS_PERSONS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.persons)
 READS_MEMBERS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.members)

@@ -38,6 +38,7 @@ from tongban_registry.replay import Replays
 from tongban_registry.settings import PUBLIC_URL
 from tongban_registry.storage.custody_sql import CustodyRows
 from tongban_registry.storage.documents import Documents
+from tongban_registry.storage.rating_sql import Ratings
 from tongban_registry.storage.refused import Refusals
 from tongban_registry.storage.reports import Reports
 from tongban_registry.storage.store import RegistryStore
@@ -114,7 +115,7 @@ class Registry:
         self.health: Health | None = None
         self._inlet: Inlet | None = None
         reports = Reports(store.engine)
-        self.desk = Desk(office, reports)
+        self.desk = Desk(office, reports, Ratings(store.engine))
         self.pause = Pause(reports)
         self.contacts = Contacts(office.clock, reports)
         hall.after_commit = self._leave

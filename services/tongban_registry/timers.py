@@ -28,7 +28,7 @@ PARKED_COUNT_MAX = 10_000
 async def run_timers(hall: Hall) -> None:
     """Every second, put passed limits before the hall. Runs until cancelled."""
     office = hall.office
-    watch = Watch(office.province, office.clock, Reports(hall.store.engine), hall.meters)
+    watch = Watch(office, Reports(hall.store.engine), hall.meters)
     while True:
         await office.clock.sleep(ROUND_S)
         pulse = await watch.look()

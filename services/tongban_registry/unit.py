@@ -6,19 +6,19 @@ case alone; the others of the batch go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.envelopes import Outgoing, Sealed
+from tongban_registry.loaded import Loaded
 from tongban_registry.notices import take_notice
 from tongban_registry.office import Counters, Office
 from tongban_registry.register import VERBS, Writing
-from tongban_registry.storage.rows import Changes, StoredReply, to_us
+from tongban_registry.storage.rows import Changes, to_us
+from tongban_shared.case_clock import with_deadlines
 from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.decide import Fate, Outcome, decide
@@ -28,78 +28,13 @@ from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.notifications import load_templates, notice_of, notification_id
-from tongban_shared.registration import CLAIMING, PaperOnFile, Person, Registration, Surroundings
+from tongban_shared.registration import Person, Registration, Surroundings
 from tongban_shared.wire import Opened, cut
 
 PARKED_TRIES_MAX = 5
 PARKED_PER_CASE_MAX = 32
 # The kind of a message that belongs to a person and to no case.
 ABOUT_A_PERSON = "registration"
-
-
-@dataclass(slots=True)
-class Loaded:
-    """What the unit's reads brought, by key. others: cases that hold persons up and are not decided here."""
-
-    seen: dict[str, str] = field(default_factory=dict)
-    cases: dict[str, Case] = field(default_factory=dict)
-    others: dict[str, Case] = field(default_factory=dict)
-    people: dict[str, Person] = field(default_factory=dict)
-    members: dict[str, list[Person]] = field(default_factory=dict)
-    under_way: dict[tuple[str, str], str] = field(default_factory=dict)
-    papers: dict[str, list[PaperOnFile]] = field(default_factory=dict)
-    proofs: dict[str, str] = field(default_factory=dict)
-    notices: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    parked: Sequence[Any] = ()
-    replies: dict[str, StoredReply] = field(default_factory=dict)
-
-    def persons_of(self, case_ids: AbstractSet[str]) -> set[str]:
-        """Persons of these cases."""
-        found = (self.cases.get(case_id) for case_id in case_ids)
-        return {person for case in found if case for person in case.persons}
-
-    def homes_of(self, persons: AbstractSet[str]) -> set[str]:
-        """Households that these persons could leave."""
-        found = (self.people.get(person) for person in persons)
-        return {person.household_id for person in found if person and person.state in CLAIMING}
-
-    def cases_of(self, persons: AbstractSet[str]) -> set[str]:
-        """Cases that these persons are frozen for."""
-        found = (self.people.get(person) for person in persons)
-        return {person.case_id for person in found if person and person.case_id}
-
-    def busy_until(self) -> dict[str, datetime]:
-        """Until when the case that has a person in transfer may take at most: its limit (M-3)."""
-        found = {}
-        for person in self.people.values():
-            case = self.cases.get(person.case_id or "") or self.others.get(person.case_id or "")
-            if case is not None and case.due_at is not None:
-                found[person.key] = case.due_at
-        return found
-
-    def released(self, case_ids: AbstractSet[str]) -> set[str]:
-        """Persons of those cases that wait for the destination to settle."""
-        found = (self.cases.get(case_id) for case_id in case_ids)
-        return {person for case in found if case and case.state == "RELEASED" for person in case.persons}
-
-    def refile(self, person: str, writing: Writing) -> None:
-        """Decisions later in the same unit see the person's documents as they stand now."""
-        kept = [p for p in self.papers.get(person, ()) if p.licence_id not in writing.standings]
-        kept += (PaperOnFile(p.licence_id, p.kind, p.case_id, p.valid_until) for p in writing.papers)
-        self.papers[person] = kept
-
-    def put_members(self, members: dict[str, list[Person]]) -> None:
-        """Keep household members; they too are persons of this register."""
-        self.members = members
-        for household in members.values():
-            for member in household:
-                self.people.setdefault(member.key, member)
-
-    def put_records(self, records: Mapping[str, str]) -> None:
-        """Give persons their resident forms."""
-        for key, record in records.items():
-            if key in self.people:
-                self.people[key] = replace(self.people[key], record=record)
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -239,8 +174,22 @@ class Unit:
         kind = KINDS[case.kind if case else kind_name]
         outcome = decide(case, event, kind, self._around)
         if outcome is not None and outcome.fate is Fate.TAKEN:
+            outcome = replace(outcome, case=self._promised(outcome.case))
             self._stage(case, outcome, event)
         return outcome
+
+    def _promised(self, case: Case) -> Case:
+        """The case with the deadlines that people are promised here; the other side's mirror has no item."""
+        item = self.office.catalogue.by_code.get(case.item)
+        return case if item is None else with_deadlines(case, item.time_limit, self.office.profile.calendar)
+
+    def rate(self, case_id: str, rating: tuple[object, ...]) -> bool:
+        """Stage a rating; False if the case has one already."""
+        fresh = case_id not in self._loaded.rated
+        if fresh:
+            self._loaded.rated.add(case_id)
+            self.changes.ratings.append((case_id, *rating))
+        return fresh
 
     def _stage(self, before: Case | None, outcome: Outcome, event: Event) -> None:
         case, step = outcome.case, outcome.step

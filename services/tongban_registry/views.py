@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tongban_registry.storage.rows import from_us
+from tongban_shared.case_clock import deadlines, stops_until
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.clock import BEIJING
 from tongban_shared.ids import Province
 from tongban_shared.provinces import load_provinces
+from tongban_shared.supervision import escalation, light
 from tongban_shared.web.problems import refusal_record
-from tongban_shared.working_days import deadline, is_provisional
 
 if TYPE_CHECKING:
-    from tongban_shared.provinces import ProvinceProfile
+    from tongban_shared.provinces import ProvinceProfile, WorkingCalendar
+    from tongban_shared.working_days import Stop
 
 # What is known of other provinces is what their files say; read once, when first asked.
 provinces = cache(load_provinces)
@@ -37,7 +40,9 @@ def local(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(BEIJING).isoformat(timespec="seconds")
 
 
-def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvinceProfile) -> dict[str, Any]:
+def case_view(
+    case: Case, timeline: Iterable[Sequence[Any]], profile: ProvinceProfile, now: datetime
+) -> dict[str, Any]:
     """The case as api.md shows it. timeline: rows (case_id, at, province, event, actor, state, sent)."""
     view: dict[str, Any] = {
         "case_id": case.id,
@@ -49,7 +54,7 @@ def case_view(case: Case, timeline: Iterable[Sequence[Any]], profile: ProvincePr
         "origin_province": case.origin,
         "destination_province": case.destination,
         "submitted_at": local(case.opened_at),
-        "deadlines": _deadlines(case, profile),
+        "deadlines": _deadlines(case, profile, now),
         "waiting_for": waiting_for(case),
         "missing_materials": list(case.data.missing),
         **_own(case),
@@ -95,15 +100,44 @@ def holder_s_move(code: str, until: datetime | None) -> dict[str, Any]:
     }
 
 
-def _deadlines(case: Case, profile: ProvinceProfile) -> dict[str, Any]:
-    """Promised and statutory, in working days of the handling province; the origin's mirror has no item."""
-    if not case.item:
-        return {"promised_at": None, "statutory_at": None, "provisional": False}
-    limit = load_catalogue().item(case.item).time_limit
-    promised = deadline(case.opened_at, limit.promised_working_days, profile.calendar)
-    statutory = deadline(case.opened_at, limit.statutory_working_days, profile.calendar)
-    provisional = is_provisional(case.opened_at, statutory, profile.calendar)
-    return {"promised_at": local(promised), "statutory_at": local(statutory), "provisional": provisional}
+def _deadlines(case: Case, profile: ProvinceProfile, now: datetime) -> dict[str, Any]:
+    """Promised and statutory, in working days of the handling province, and the limit of the step.
+
+    The origin's mirror has no item, so nothing is promised there. What has ended has no light any more.
+    """
+    item = load_catalogue().by_code.get(case.item)
+    if item is None:
+        shown = {"promised_at": None, "statutory_at": None, "provisional": False}
+        return shown | {"technical_at": local(case.due_at)} | supervised(None, now, profile.calendar)
+    counted = deadlines(case, item.time_limit, profile.calendar, now)
+    span = None
+    if case.closed_at is None:
+        span = Span(case.opened_at, counted.promised_at, stops_until(case, now))
+    return {
+        "promised_at": local(counted.promised_at),
+        "statutory_at": local(counted.statutory_at),
+        "technical_at": local(case.due_at),
+        "provisional": counted.provisional,
+        **supervised(span, now, profile.calendar),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Of a case or a call-back that is open: since when, promised for when, with which stops."""
+
+    opened_at: datetime
+    promised_at: datetime
+    stops: Sequence[Stop] = ()
+
+
+def supervised(span: Span | None, now: datetime, calendar: WorkingCalendar) -> dict[str, str | None]:
+    """Light and level as people see them, in small letters; None where nothing is promised."""
+    if span is None:
+        return {"light": None, "escalation": None}
+    shown = light(now, span.opened_at, span.promised_at, calendar, stops=span.stops)
+    level = escalation(now, span.promised_at, calendar)
+    return {"light": shown.lower(), "escalation": None if level is None else level.lower()}
 
 
 def _own(case: Case) -> dict[str, Any]:

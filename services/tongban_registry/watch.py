@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tongban_registry.storage.report_sql import RELEASE_ALARM
+from tongban_registry.storage.report_sql import RELEASE_ALARM, Moment
 from tongban_shared.errors import StoreDownError
 
 if TYPE_CHECKING:
     from tongban_registry.monitor import Meters
+    from tongban_registry.office import Office
     from tongban_registry.storage.reports import Pulse, Reports
-    from tongban_shared.ports import Clock
 
 LOOK_S = 15.0
 # A look that takes long is repeated less often: it never takes more than a twentieth of the time.
@@ -27,6 +27,7 @@ REST_FACTOR = 20
 PARKED_ALARM = timedelta(days=1)
 RELEASED_NOT_HELD, RELEASE_UNRECEIPTED = "RELEASED_NOT_HELD", "RELEASE_UNRECEIPTED"
 PARKED, QUARANTINED = "PARKED", "QUARANTINED"
+CALLED_PROVINCE = "CALLED_PROVINCE"
 
 log = structlog.get_logger()
 
@@ -38,6 +39,7 @@ def alarms_of(pulse: Pulse, now: datetime) -> dict[str, int]:
         RELEASED_NOT_HELD: pulse.released_overdue,
         RELEASE_UNRECEIPTED: pulse.releases_unreceipted if _older(unreceipted, now, RELEASE_ALARM) else 0,
         QUARANTINED: pulse.quarantine,
+        CALLED_PROVINCE: pulse.called_province,
         PARKED: pulse.parked if _older(parked, now, PARKED_ALARM) else 0,
     }
     return {name: count for name, count in found.items() if count}
@@ -46,9 +48,10 @@ def alarms_of(pulse: Pulse, now: datetime) -> dict[str, int]:
 class Watch:
     """One province's alarms. `look` is called as often as one likes, and looks when it is time."""
 
-    def __init__(self, province: str, clock: Clock, reports: Reports, meters: Meters) -> None:
-        self._province = province
-        self._clock = clock
+    def __init__(self, office: Office, reports: Reports, meters: Meters) -> None:
+        self._province = office.province
+        self._calendar = office.profile.calendar
+        self._clock = office.clock
         self._reports = reports
         self._meters = meters
         self._next: datetime | None = None
@@ -62,7 +65,7 @@ class Watch:
         loop = asyncio.get_running_loop()
         begun_s = loop.time()
         try:
-            pulse = await self._reports.pulse(now)
+            pulse = await self._reports.pulse(Moment.of(now, self._calendar))
         except StoreDownError:
             self._meters.store_failures.inc()
             return None
@@ -83,6 +86,10 @@ class Watch:
             (m.quarantine, pulse.quarantine),
             (m.notifications_waiting, pulse.notifications_waiting),
             (m.notifications_failed, pulse.notifications_failed),
+            (m.promises_broken, pulse.promises_broken),
+            (m.statutes_broken, pulse.statutes_broken),
+            (m.called_county, pulse.called_county),
+            (m.called_province, pulse.called_province),
         )
         for gauge, count in counts:
             gauge.set(count)

@@ -79,6 +79,7 @@ class Item:
 
     variant: which of its case type it is, as SPOUSE of a migration; None: the only one.
     admits_members: others may be named in the same case.
+    four_eyes: who takes the application in may not decide on it.
     restores: a cancelled registration comes back (恢复户口), so there is nothing to cancel at an origin.
     """
 
@@ -96,6 +97,7 @@ class Item:
     variant: str | None = None
     admits_members: bool = False
     restores: bool = False
+    four_eyes: bool = False
 
     @property
     def service_code(self) -> str:
@@ -207,6 +209,7 @@ class _ItemTable(BaseModel):
     variant: Code | None = None
     admits_members: bool = False
     restores: bool = False
+    four_eyes: bool = False
     main: Kinds = ()
     secondary: Kinds = ()
     drops: Kinds = ()
@@ -275,6 +278,7 @@ def _read_item(code: str, table: _File) -> Item:
         variant=own.variant,
         admits_members=own.admits_members,
         restores=own.restores,
+        four_eyes=own.four_eyes,
     )
 
 

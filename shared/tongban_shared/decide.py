@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
+from tongban_shared.case_clock import keep_time
 from tongban_shared.cases.kind import NEW, Case, CaseKind, Draft, Event, Step, Verdict, Waits
 from tongban_shared.registration import Surroundings
 
@@ -47,7 +48,7 @@ def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings
         opening = kind.opens.get(event.name)
         if opening is None:
             return None
-        case = opening(event, around)
+        case = replace(opening(event, around), accepted_by=event.officer)
     elif event.sender is not None and event.sender != case.other_side() and not event.bound:
         return _from_elsewhere(case, kind)
     judge = kind.judges.get(event.name)
@@ -97,7 +98,7 @@ def _take(case: Case, event: Event, kind: CaseKind, ruling: tuple[Step, Verdict,
         due_at=due_at,
         closed_at=event.at if ended else None,
     )
-    return Outcome(Fate.TAKEN, after, step, draft, verdict.code)
+    return Outcome(Fate.TAKEN, keep_time(after, event.at), step, draft, verdict.code)
 
 
 def _due(step: Step, kind: CaseKind, at: tuple[Case, Event, Surroundings]) -> datetime | None:

@@ -84,6 +84,29 @@ def escalation(
     return called[-1] if called else None
 
 
+def called_before(
+    now: datetime,
+    level: Escalation,
+    calendar: WorkingCalendar,
+    table: Sequence[tuple[int, Escalation]] = ESCALATIONS,
+) -> datetime:
+    """The moment such that promises for before it, and no others, have called that level in by `now`. Aware.
+
+    The other way round than `escalation`, for a database that is asked for all of them. Raises StopIteration
+    for a level that the table does not have.
+    """
+    working_days = next(days for days, called in table if called is level)
+    if working_days == 0:
+        return now
+    days = ClockDays(calendar)
+    day = days.day_of(now)
+    if not (days.counts(day) and days.close_of(day) < now):
+        day = days.before(day)
+    for _ in range(working_days - 1):
+        day = days.before(day)
+    return days.start_of(day)
+
+
 def _over_after(promised_at: datetime, working_days: int, calendar: WorkingCalendar) -> datetime:
     # A promise in minutes ends in the midst of a day, and the station hears of it then.
     return promised_at if working_days == 0 else deadline(promised_at, working_days, calendar)

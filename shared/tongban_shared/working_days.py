@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,11 @@ class Stop:
     def __post_init__(self) -> None:
         assert self.since <= self.until, "a stop ends before it begins"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it took no time at all."""
+        return self.since == self.until
+
 
 @dataclass(frozen=True, slots=True)
 class ClockDays:
@@ -50,6 +55,11 @@ class ClockDays:
         """Whether the clock runs on that day."""
         stopped = any(self.day_of(stop.since) < day <= self.day_of(stop.until) for stop in self.stops)
         return not stopped and is_working_day(day, self.calendar)
+
+    def breaks_off(self, day: date) -> bool:
+        """Whether a stop begins on that day before offices close, and still runs when they do."""
+        close = self.close_of(day)
+        return any(self.day_of(stop.since) == day and stop.since <= close < stop.until for stop in self.stops)
 
     def after(self, day: date) -> date:
         """The next day that counts."""
@@ -72,6 +82,10 @@ class ClockDays:
     def day_of(self, moment: datetime) -> date:
         """The date in the province at that moment."""
         return moment.astimezone(ZoneInfo(self.calendar.time_zone)).date()
+
+    def start_of(self, day: date) -> datetime:
+        """Midnight before that day. Aware, local time."""
+        return datetime.combine(day, time(), ZoneInfo(self.calendar.time_zone))
 
     def close_of(self, day: date) -> datetime:
         """When offices close on that day. Aware, local time."""

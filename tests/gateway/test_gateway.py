@@ -29,6 +29,13 @@ async def test_a_party_to_a_case_can_be_named(country: Country) -> None:
     assert answer.json()["by"] == GUANGDONG
 
 
+async def test_a_rating_goes_where_the_case_was_accepted(country: Country) -> None:
+    """Whoever decided it: people rate the office that they went to."""
+    path = f"/v1/cases/{case_id(HUNAN)}/rating"
+    answer = await country.http.post(path, json={"score": 5, "channel": "window"}, headers=KEY)
+    assert answer.json()["by"] == HUNAN
+
+
 async def test_an_application_goes_to_the_destination_unchanged(country: Country) -> None:
     """The registry gets the very bytes that were sent."""
     body = json.dumps(NEW_CASE, indent=3, ensure_ascii=False).encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +11,7 @@ from tests.house import small_yaml, sources
 from tests.registry.country import OFFICER, OTHER, A, B, claim, code_of, ok
 from tests.stories.world import Country
 from tongban_registry.monitor import Meters
+from tongban_registry.storage.report_sql import Moment
 from tongban_registry.storage.reports import Pulse, Reports
 from tongban_shared.errors import StoreDownError
 from tongban_shared.ids import Province
@@ -100,10 +100,10 @@ async def test_the_figures_are_read_four_times_a_minute_and_no_more(
     real = Reports.pulse
     here = country.sites[A].live.store.engine
 
-    async def counted(self: Reports, now: datetime) -> Pulse:
+    async def counted(self: Reports, moment: Moment) -> Pulse:
         if self._engine is here:
-            asked.append(now)
-        return await real(self, now)
+            asked.append(moment)
+        return await real(self, moment)
 
     monkeypatch.setattr(Reports, "pulse", counted)
     for _ in range(60):

@@ -18,12 +18,14 @@ from tongban_registry.storage.rows import case_row, person_row, to_us
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.migration_data import MigrationData
 from tongban_shared.ids import CaseId, Province, make_case_id
+from tongban_shared.provinces import load_provinces
 from tongban_shared.registration import Person, Registration
 from tongban_shared.storage.engine import open_engine, write
 from tongban_shared.storage.migrate import upgrade
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-MOMENT = Moment(NOW, NOW - timedelta(days=5))
+CALENDAR = load_provinces()[Province("44")].calendar
+MOMENT = Moment.of(NOW, CALENDAR)
 STATION = "440100000100"
 CASES = [make_case_id(Province("44"), "01", date(2026, 3, 2), serial) for serial in range(4)]
 ANY = Wanted()
@@ -183,7 +185,7 @@ async def test_figures(reports: Reports) -> None:
     assert figures.people_in_transfer == {"RELEASED": 1, "FROZEN": 1}
     assert (pulse.outbox_pending, pulse.quarantine, figures.forgotten) == (0, 1, 0)
     assert (pulse.parked, pulse.oldest_parked_at) == (1, NOW)
-    assert await reports.pulse(NOW + RELEASE_ALARM) == replace(pulse, released_overdue=1)
+    assert await reports.pulse(Moment.of(NOW + RELEASE_ALARM, CALENDAR)) == replace(pulse, released_overdue=1)
     assert await reports.people() == {"HELD": 1, "RELEASED": 1, "FROZEN": 1}
     assert await reports.contacts() == {"32": NOW, "11": NOW}
 

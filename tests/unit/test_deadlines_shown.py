@@ -32,7 +32,7 @@ def shown(opened_at: datetime, item: str = "0105") -> dict[str, Any]:
         opened_at=opened_at,
         waits=Waits.NOBODY,
     )
-    deadlines: dict[str, Any] = case_view(case, (), HANDLING)["deadlines"]
+    deadlines: dict[str, Any] = case_view(case, (), HANDLING, opened_at)["deadlines"]
     return deadlines
 
 
@@ -41,7 +41,10 @@ def test_a_deadline_within_the_announced_years_is_firm() -> None:
     assert shown(datetime(2026, 2, 13, 2, tzinfo=UTC)) == {
         "promised_at": "2026-02-27T17:30:00+08:00",
         "statutory_at": "2026-04-10T17:30:00+08:00",
+        "technical_at": None,
         "provisional": False,
+        "light": "green",
+        "escalation": None,
     }
 
 
@@ -52,5 +55,5 @@ def test_a_deadline_beyond_them_is_provisional() -> None:
 
 def test_nothing_promised_is_nothing_provisional() -> None:
     """The origin's mirror of a case has no item, so no deadline of its own."""
-    nothing = {"promised_at": None, "statutory_at": None, "provisional": False}
-    assert shown(datetime(2026, 2, 13, tzinfo=UTC), item="") == nothing
+    nothing = dict.fromkeys(("promised_at", "statutory_at", "technical_at", "light", "escalation"))
+    assert shown(datetime(2026, 2, 13, tzinfo=UTC), item="") == {**nothing, "provisional": False}

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tongban_registry.loaded import Loaded
 from tongban_registry.notices import take_notice
 from tongban_registry.office import Counters, Office
-from tongban_registry.unit import ABOUT_A_PERSON, Arrival, Loaded, Unit
+from tongban_registry.unit import ABOUT_A_PERSON, Arrival, Unit
 from tongban_shared.cases.kind import Event
 from tongban_shared.decide import Fate
 from tongban_shared.ids import CaseId, Province

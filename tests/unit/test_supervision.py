@@ -10,7 +10,14 @@ from hypothesis import given, strategies as st
 
 from tongban_shared.ids import Province
 from tongban_shared.provinces import load_provinces
-from tongban_shared.supervision import Escalation, SupervisionLevel, escalation, light, yellow_from
+from tongban_shared.supervision import (
+    Escalation,
+    SupervisionLevel,
+    called_before,
+    escalation,
+    light,
+    yellow_from,
+)
 from tongban_shared.working_days import Stop, deadline
 
 CALENDAR = load_provinces()[Province("44")].calendar
@@ -84,6 +91,20 @@ def test_an_overdue_case_climbs() -> None:
         "2026-12-31 12:00": PROVINCE,
     }
     assert {moment: escalation(at(moment), promised, CALENDAR) for moment in called} == called
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(CHINA)),  # noqa: DTZ001
+    st.integers(0, 40),
+    st.integers(-100_000, 100_000),
+)
+def test_a_level_asked_for_the_other_way_round_is_the_same(opened: datetime, days: int, minutes: int) -> None:
+    """A promise lies before the moment of a level exactly when it has called that level in."""
+    promised = deadline(opened, days, CALENDAR)
+    now = promised + timedelta(minutes=minutes)
+    level = escalation(now, promised, CALENDAR)
+    called = [each for each in Escalation if promised < called_before(now, each, CALENDAR)]
+    assert called == ([] if level is None else list(Escalation)[: list(Escalation).index(level) + 1])
 
 
 def test_the_table_can_be_another() -> None:

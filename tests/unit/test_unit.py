@@ -7,8 +7,9 @@ from typing import cast
 
 from msgspec.structs import replace
 
+from tongban_registry.loaded import Loaded
 from tongban_registry.office import Counters, Office
-from tongban_registry.unit import Loaded, Unit
+from tongban_registry.unit import Unit
 from tongban_shared.ids import Province
 from tongban_shared.provinces import load_provinces
 from tongban_shared.registration import Person, Registration

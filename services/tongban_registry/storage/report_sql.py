@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -30,6 +31,10 @@ from sqlalchemy import (
 from tongban_registry.storage import tables as t
 from tongban_registry.storage.rows import to_us
 from tongban_shared.storage.rowset import insert_new, rowset, upsert
+from tongban_shared.supervision import Escalation, called_before
+
+if TYPE_CHECKING:
+    from tongban_shared.provinces import WorkingCalendar
 
 Found = Row[Any]
 """One row of an answer."""
@@ -77,32 +82,46 @@ _LIMIT_PASSED = _last(t.TIMELINE.c.event).like("%.limit")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, and when a case must have been opened for its promise to the applicant to be broken by now."""
+    """Now, and for when promises must have been that have called in county and province by now."""
 
     now: datetime
-    promised_before: datetime
+    county_before: datetime
+    province_before: datetime
+
+    @classmethod
+    def of(cls, now: datetime, calendar: WorkingCalendar) -> Moment:
+        """By the working days of a province. now: aware."""
+        county, province = (
+            called_before(now, level, calendar) for level in (Escalation.COUNTY, Escalation.PROVINCE)
+        )
+        return cls(now, county, province)
 
     @property
     def overdue(self) -> ColumnElement[bool]:
         """A step's limit has passed without the step, or the whole case is beyond its promise."""
-        return or_(
-            t.CASES.c.due_at <= to_us(self.now),
-            and_(t.CASES.c.side == "DESTINATION", t.CASES.c.opened_at <= to_us(self.promised_before)),
-            _LIMIT_PASSED,
-        )
+        return or_(t.CASES.c.due_at <= to_us(self.now), _promise_broken(self.now), _LIMIT_PASSED)
+
+
+def _promise_broken(now: datetime) -> ColumnElement[bool]:
+    """Beyond what the applicant was promised; at the deadline itself a case is still in time."""
+    # Not NULL where nothing is promised, or its opposite would not be true.
+    return and_(t.CASES.c.promised_at.is_not(None), t.CASES.c.promised_at < to_us(now))
 
 
 def calls_people(now: datetime) -> ColumnElement[bool]:
     """Cases for people: an officer decides, or somebody is to be called because an answer does not come.
 
-    Called is whoever let a limit pass; a destination that has not settled an hour after the release; and the
-    ledger's keeper when it knows of another hand-over (I1).
+    Called is whoever let a limit or the promise pass; a destination that has not settled an hour after the
+    release; and the ledger's keeper when it knows of another hand-over (I1).
     """
     cases = t.CASES.c
     silent = and_(cases.state == "RELEASED", _last(t.TIMELINE.c.at) <= to_us(now - RELEASE_ALARM))
     return or_(
         cases.waits == "OFFICER",
-        and_(cases.waits.in_(CALLED), or_(cases.due_at <= to_us(now), _LIMIT_PASSED, silent)),
+        and_(
+            cases.waits.in_(CALLED),
+            or_(cases.due_at <= to_us(now), _LIMIT_PASSED, _promise_broken(now), silent),
+        ),
         and_(cases.waits == "LEDGER", cases.refusal.is_not(None)),
     )
 
@@ -125,9 +144,10 @@ class Wanted:
 
     def conditions(self, moment: Moment) -> list[ColumnElement[bool]]:
         """As SQL."""
-        return [*([calls_people(moment.now)] if self.called else ()), *self._narrowed(moment)]
+        return [*([calls_people(moment.now)] if self.called else ()), *self.narrowed(moment)]
 
-    def _narrowed(self, moment: Moment) -> list[ColumnElement[bool]]:
+    def narrowed(self, moment: Moment) -> list[ColumnElement[bool]]:
+        """The same of any case, whether or not it calls somebody."""
         cases = t.CASES.c
         found: list[ColumnElement[bool]] = []
         if self.states is not None:
@@ -150,18 +170,28 @@ class Wanted:
 
 def attention(wanted: Wanted, moment: Moment, after: Place | None) -> Select[Any]:
     """Open cases with their live claims, overdue first, then by limit. `rank`: 0 overdue, 1 not."""
-    rank = case((moment.overdue, 0), else_=1)
+    rank = rank_of(moment.overdue)
     order = (rank, t.CASES.c.due_at, t.CASES.c.id)
     live = and_(t.CLAIM.c.case_id == t.CASES.c.id, t.CLAIM.c.until > to_us(moment.now))
     query = (
         select(t.CASES, rank.label("rank"), t.CLAIM.c.officer, t.CLAIM.c.until)
         .outerjoin(t.CLAIM, live)
         .where(OPEN, *wanted.conditions(moment))
-        .order_by(*order)
     )
+    return in_order(query, order, after)
+
+
+def rank_of(overdue: ColumnElement[bool]) -> ColumnElement[int]:
+    """0 overdue, 1 not."""
+    return case((overdue, 0), else_=1)
+
+
+def in_order(query: Select[Any], order: Sequence[ColumnElement[Any]], after: Place | None) -> Select[Any]:
+    """By these, from behind that place on."""
+    ordered = query.order_by(*order)
     if after is None:
-        return query
-    return query.where(tuple_(*order) > tuple_(*(literal(value) for value in after)))
+        return ordered
+    return ordered.where(tuple_(*order) > tuple_(*(literal(value) for value in after)))
 
 
 def archive(wanted: Wanted, moment: Moment, after: Place | None) -> Select[Any]:
@@ -258,7 +288,25 @@ _UNTOLD = (
 _NEVER_TOLD = (
     select(func.count().label("notifications_failed")).where(t.NOTIFICATION.c.failed.is_not(None)).subquery()
 )
-_PARTS = (_RELEASED, _UNRECEIPTED_RELEASES, _OWED, _PARKED, _QUARANTINED, _UNTOLD, _NEVER_TOLD)
+_NOW, _COUNTY, _PROVINCE = (bindparam(name, type_=BigInteger) for name in ("now", "county", "province"))
+
+
+def _broken(condition: ColumnElement[bool], name: str) -> ColumnElement[int]:
+    return func.count(case((condition, t.CASES.c.id))).label(name)
+
+
+# A statutory deadline is never before the promised one: the catalogue is not read otherwise.
+_BROKEN = (
+    select(
+        func.count().label("promises_broken"),
+        _broken(t.CASES.c.statutory_at < _NOW, "statutes_broken"),
+        _broken(t.CASES.c.promised_at < _COUNTY, "called_county"),
+        _broken(t.CASES.c.promised_at < _PROVINCE, "called_province"),
+    )
+    .where(OPEN, t.CASES.c.promised_at < _NOW)
+    .subquery()
+)
+_PARTS = (_RELEASED, _UNRECEIPTED_RELEASES, _OWED, _PARKED, _QUARANTINED, _UNTOLD, _NEVER_TOLD, _BROKEN)
 # What alarms are made of, in one statement and one row. long_ago: released before it is overdue.
 PULSE = select(*(column for part in _PARTS for column in part.c)).select_from(
     reduce(lambda joined, part: joined.join(part, true()), _PARTS[1:], cast("FromClause", _PARTS[0]))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 
 from tongban_registry.storage import tables as t
+from tongban_registry.storage.rating_sql import OWED_OF_CASE, call_backs
 from tongban_registry.storage.report_sql import (
     CLAIMS,
     FORGOTTEN,
@@ -69,7 +70,8 @@ class Pulse:
     """What alarms are made of; times are the oldest of their kind, None when there is none.
 
     released_not_held: persons; released_overdue: those of them for more than an hour. releases_unreceipted:
-    cases whose destination has not receipted all that was sent to it.
+    cases whose destination has not receipted all that was sent to it. promises_broken, statutes_broken: open
+    cases beyond their deadline; called_county, called_province: of those, for so long that these are called.
     """
 
     released_not_held: int
@@ -85,6 +87,10 @@ class Pulse:
     notifications_waiting: int
     oldest_notification_at: datetime | None
     notifications_failed: int
+    promises_broken: int
+    statutes_broken: int
+    called_county: int
+    called_province: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,17 @@ class Reports:
     async def attention(self, wanted: Wanted, moment: Moment, after: Place | None, *, limit: int) -> Page:
         """Open cases, overdue first, then by limit; place: rank, due_at, case id."""
         query = attention(wanted, moment, after)
-        return await self._page(query, limit, lambda row: (row.rank, row.due_at, row.id))
+        return await self._page(query, limit, _place)
+
+    async def tasks(self, wanted: Wanted, moment: Moment, after: Place | None, *, limit: int) -> Page:
+        """What `attention` finds, and call-backs among them: rows with a `score`. Same order, same place."""
+        found: list[Found] = []
+        async with read(self._engine) as tx:
+            for query in (attention(wanted, moment, after), call_backs(wanted, moment, after)):
+                found += (await tx.execute(query.limit(limit + 1))).all()
+        rows = sorted(found, key=_place)
+        shown = rows[:limit]
+        return Page(shown, _place(shown[-1]) if len(rows) > limit else None)
 
     async def archive(self, wanted: Wanted, moment: Moment, after: Place | None, *, limit: int) -> Page:
         """Cases open or closed, newest number first; place: case id."""
@@ -134,7 +150,8 @@ class Reports:
     async def claim(self, claim: Claim, now: datetime) -> Claim | None:
         """Claim a case, or renew; returns the live claim, which may be another's. None: no task."""
         async with write(self._engine) as tx:
-            task = select(t.CASES.c.id).where(t.CASES.c.id == claim.case_id, OPEN, calls_people(now))
+            calls = or_(and_(OPEN, calls_people(now)), OWED_OF_CASE)
+            task = select(t.CASES.c.id).where(t.CASES.c.id == claim.case_id, calls)
             if (await tx.execute(task)).scalar() is None:
                 return None
             await tx.execute(delete(t.CLAIM).where(t.CLAIM.c.until < to_us(now - CLAIM_KEPT)))
@@ -160,10 +177,10 @@ class Reports:
 
     # --- figures --------------------------------------------------------------------------------------------
 
-    async def pulse(self, now: datetime) -> Pulse:
+    async def pulse(self, moment: Moment) -> Pulse:
         """One statement, cheap enough to be asked all day."""
         async with read(self._engine) as tx:
-            return await _pulse(tx, now)
+            return await _pulse(tx, moment)
 
     async def figures(self, moment: Moment) -> Figures:
         """Everything that an index answers quickly, however large the register."""
@@ -172,7 +189,7 @@ class Reports:
         moving = select(t.PERSON.c.state, func.count()).where(IN_TRANSFER).group_by(t.PERSON.c.state)
         async with read(self._engine) as tx:
             return Figures(
-                pulse=await _pulse(tx, moment.now),
+                pulse=await _pulse(tx, moment),
                 cases_by_state=_counts(await tx.execute(states)),
                 cases_overdue=(await tx.execute(late)).scalar_one(),
                 forgotten=(await tx.execute(FORGOTTEN)).scalar_one(),
@@ -259,8 +276,18 @@ class Reports:
         return Page(shown, (shown[-1].n,) if len(rows) > limit else None)
 
 
-async def _pulse(tx: AsyncConnection, now: datetime) -> Pulse:
-    row = (await tx.execute(PULSE, {"long_ago": to_us(now - RELEASE_ALARM)})).one()
+def _place(row: Found) -> Place:
+    return (row.rank, row.due_at, row.id)
+
+
+async def _pulse(tx: AsyncConnection, moment: Moment) -> Pulse:
+    bounds = {
+        "long_ago": to_us(moment.now - RELEASE_ALARM),
+        "now": to_us(moment.now),
+        "county": to_us(moment.county_before),
+        "province": to_us(moment.province_before),
+    }
+    row = (await tx.execute(PULSE, bounds)).one()
     found: dict[str, Any] = dict(row._mapping)  # noqa: SLF001  # a row's public name for itself
     times = {name: from_us_or_none(value) for name, value in found.items() if name.endswith("_at")}
     return Pulse(**{**found, **times})

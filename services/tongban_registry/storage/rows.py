@@ -12,6 +12,7 @@ import msgspec
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.registration import Household, Person, Registration
+from tongban_shared.working_days import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
 _persons = msgspec.json.Decoder(tuple[str, ...])
+_stops = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 _data = {name: msgspec.json.Decoder(kind.data) for name, kind in KINDS.items()}
 
 
@@ -139,13 +141,30 @@ def case_row(case: Case) -> tuple[object, ...]:
         to_us(case.opened_at),
         to_us_or_none(case.due_at),
         to_us_or_none(case.closed_at),
+        to_us_or_none(case.promised_at),
+        to_us_or_none(case.statutory_at),
+        to_us_or_none(case.stopped_at),
+        stops_text(case.stops),
+        case.accepted_by,
     )
+
+
+def stops_text(stops: tuple[Stop, ...]) -> str | None:
+    """Stops as pairs of times, None for the many cases that have none."""
+    return _encode([(to_us(stop.since), to_us(stop.until)) for stop in stops]).decode() if stops else None
+
+
+def stops_of(text: str | None) -> tuple[Stop, ...]:
+    """The same backwards."""
+    pairs = _stops.decode(text) if text is not None else ()
+    return tuple(Stop(from_us(since), from_us(until)) for since, until in pairs)
 
 
 def case_of(row: Iterable[Any]) -> Case:
     """A case from its row."""
     number, kind, side, state, version, item, origin, destination, persons, data, *rest = row
-    waits, refusal, retry_at, opened_at, due_at, closed_at = rest
+    waits, refusal, retry_at, opened_at, due_at, closed_at, *clock = rest
+    promised_at, statutory_at, stopped_at, stops, accepted_by = clock
     return Case(
         id=number,
         kind=kind,
@@ -163,6 +182,11 @@ def case_of(row: Iterable[Any]) -> Case:
         opened_at=from_us(opened_at),
         due_at=from_us_or_none(due_at),
         closed_at=from_us_or_none(closed_at),
+        promised_at=from_us_or_none(promised_at),
+        statutory_at=from_us_or_none(statutory_at),
+        stopped_at=from_us_or_none(stopped_at),
+        stops=stops_of(stops),
+        accepted_by=accepted_by,
     )
 
 
@@ -245,6 +269,7 @@ class Changes:
     positions: list[tuple[object, ...]] = field(default_factory=list)
     wanted_again: list[tuple[object, ...]] = field(default_factory=list)
     notes: list[tuple[object, ...]] = field(default_factory=list)
+    ratings: list[tuple[object, ...]] = field(default_factory=list)
     claims_done: list[tuple[object, ...]] = field(default_factory=list)
     contacts: list[tuple[object, ...]] = field(default_factory=list)
     notifications: list[tuple[object, ...]] = field(default_factory=list)

@@ -82,6 +82,7 @@ PAPERS_BY_PERSON = select(
     t.DOCUMENT.c.case_id,
     t.DOCUMENT.c.valid_until,
 ).where(t.DOCUMENT.c.person == KEYS.c.key, t.DOCUMENT.c.status == Status.CURRENT.value)
+RATED = select(t.RATING.c.case_id).where(t.RATING.c.case_id == KEYS.c.key)
 
 UNRECEIPTED = select(
     t.OUTBOX.c.message_id, t.OUTBOX.c.receiver, t.OUTBOX.c.family, t.OUTBOX.c.case_id, t.OUTBOX.c.raw
@@ -105,6 +106,7 @@ PARKED = _rows_like(t.PARKED)
 QUARANTINE = _rows_like(t.QUARANTINE, without=("n",))
 REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
+RATINGS = _rows_like(t.RATING)
 DOCUMENTS = _rows_like(t.DOCUMENT)
 POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
@@ -205,6 +207,7 @@ _INSERTS = (
     (insert_all(t.IDEMPOTENCY, REPLIES), REPLIES, "replies"),
     (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
     (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
+    (insert_all(t.RATING, RATINGS), RATINGS, "ratings"),
     (STAND, STANDINGS, "standings"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
@@ -285,6 +288,10 @@ class UnitOfWork:
             paper = PaperOnFile(licence_id, kind, case_id, from_us_or_none(until))
             found.setdefault(person, []).append(paper)
         return found
+
+    async def rated(self, case_ids: Iterable[str]) -> set[str]:
+        """Those of these cases that have been rated."""
+        return {row[0] for row in await self._by_key(RATED, case_ids)}
 
     async def unreceipted(self, message_ids: Iterable[str]) -> dict[str, UnreceiptedRow]:
         """Outbox rows that wait for a receipt, by message id."""

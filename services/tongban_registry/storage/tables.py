@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column, Identity, Index, Integer, MetaData, T
 
 METADATA = MetaData()
 IN_TRANSFER = "state IN ('FROZEN', 'RELEASED', 'PREPARED')"
+CALL_BACK_OWED = "due_at IS NOT NULL AND answered_at IS NULL"
 # Percent of a page filled at first (PostgreSQL), so that rows that change often are updated in place.
 FILL_FACTORS = {"person": 80, "cases": 70, "outbox": 80}
 
@@ -126,6 +127,17 @@ CASES = Table(
     _big("opened_at"),
     _big("due_at", null=True),
     _big("closed_at", null=True),
+    _big("promised_at", null=True),
+    _big("statutory_at", null=True),
+    _big("stopped_at", null=True),
+    _text("stops", null=True),
+    _text("accepted_by", null=True),
+    Index(
+        "cases_promised",
+        "promised_at",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
     Index(
         "cases_due",
         "due_at",
@@ -162,6 +174,28 @@ TIMELINE = Table(
     _text("state"),
     _text("sent", null=True),
     Index("timeline_case", "case_id"),
+)
+
+# One rating (好差评) for each case. due_at: until when a bad one is called back (回访), None for the others.
+RATING = Table(
+    "rating",
+    METADATA,
+    _key("case_id"),
+    _big("score"),
+    _text("channel"),
+    _text("indicators"),
+    _text("comment", null=True),
+    _big("at"),
+    _big("due_at", null=True),
+    _big("answered_at", null=True),
+    _text("answered_by", null=True),
+    _text("answer", null=True),
+    Index(
+        "rating_owed",
+        "due_at",
+        sqlite_where=text(CALL_BACK_OWED),
+        postgresql_where=text(CALL_BACK_OWED),
+    ),
 )
 
 CLAIM = Table("claim", METADATA, _key("case_id"), _text("officer"), _text("org"), _big("until"))

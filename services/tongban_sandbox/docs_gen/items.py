@@ -20,12 +20,14 @@ ITEM_HEAD = (
     "online",
     "automatic",
     "members",
+    "four eyes",
 )
 
 INTRODUCTION = """`answers` says which side of a case decides; this is the whole routing rule. `promised`
 and `statutory` are working days (工作日). `automatic`: a clean case with materials of grade A alone is
 decided at once under a standing approval; otherwise an officer decides. `members`: others may move in the
-same case. A missing **main** material refuses an application at the door, a missing secondary one leads
+same case. `four eyes`: who takes an application in may not decide on it.
+A missing **main** material refuses an application at the door, a missing secondary one leads
 to one notice of correction (补正). A province may support some of the types only; its file says so."""
 
 
@@ -65,6 +67,7 @@ def _item_row(item: Item) -> Sequence[str]:
         yes(item.online),
         yes(item.automatic),
         yes(item.admits_members),
+        yes(item.four_eyes),
     )
 
 

@@ -17,6 +17,7 @@ from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.registration import Surroundings
 from tongban_shared.wire import Opened
+from tongban_shared.working_days import Stop
 
 
 class Side(StrEnum):
@@ -75,7 +76,11 @@ class Step:
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One case (办件) as one side knows it. `data` is the case type's own frozen record."""
+    """One case (办件) as one side knows it. `data` is the case type's own frozen record.
+
+    promised_at, statutory_at: until when it is to be decided; None where nothing is promised, and while the
+    clock stands still, since `stopped_at`. stops: those that have ended. accepted_by: the officer who took it in.
+    """
 
     id: CaseId
     kind: str
@@ -93,6 +98,11 @@ class Case(msgspec.Struct, frozen=True):
     waits: Waits = Waits.NOBODY
     refusal: str | None = None
     retry_at: datetime | None = None
+    promised_at: datetime | None = None
+    statutory_at: datetime | None = None
+    stopped_at: datetime | None = None
+    stops: tuple[Stop, ...] = ()
+    accepted_by: str | None = None
 
     def other_side(self) -> str | None:
         """The province on the other end."""

@@ -20,6 +20,9 @@ TYPE_PREFIX = "/problems/"
 APPEAL = "对本决定不服的，可以自收到之日起六十日内申请行政复议，或者在六个月内提起行政诉讼。"
 """The right of appeal that every refusal names. Source: 行政复议法第二十条, 行政诉讼法第四十六条."""
 
+REASONED_DECISION = "参照行政许可法第三十八条"
+"""Who refuses gives the reasons and names the right of appeal, whatever the rule."""
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -129,6 +132,7 @@ def _published(error: TongbanError) -> str:
 def refusal_record(code: str, contact: str) -> dict[str, Any]:
     """Return the `refusal` object of a case: code, words, legal basis, contact, appeal.
 
+    A rule without an article of its own is applied by a reasoned decision, whose article stands for it.
     A code that is not published, such as one entered under another version, keeps its code and gets the words
     of NOT_ELIGIBLE: a case is always shown.
     """
@@ -137,7 +141,7 @@ def refusal_record(code: str, contact: str) -> dict[str, Any]:
         "code": code,
         "title": kind.title,
         "detail": kind.detail,
-        "legal_basis": kind.legal_basis,
+        "legal_basis": kind.legal_basis or REASONED_DECISION,
         "contact": contact,
         "appeal": APPEAL,
     }
