@@ -179,7 +179,11 @@ class Unit:
         return outcome
 
     def _promised(self, case: Case) -> Case:
-        """The case with the deadlines that people are promised here; the other side's mirror has no item."""
+        """The case with what people are promised here; a mirror's item is found by its variant."""
+        variant = KINDS[case.kind].variant
+        if not case.item and variant is not None:
+            found = self.office.catalogue.variant(case.kind, variant(case))
+            case = case if found is None else replace(case, item=found.code)
         item = self.office.catalogue.by_code.get(case.item)
         return case if item is None else with_deadlines(case, item.time_limit, self.office.profile.calendar)
 

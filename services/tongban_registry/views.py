@@ -77,7 +77,12 @@ def waiting_for(case: Case) -> dict[str, Any] | None:
     if case.waits is Waits.NOBODY:
         return None
     here = case.destination if case.side is Side.DESTINATION else case.origin
-    province = {Waits.ORIGIN: case.origin, Waits.DESTINATION: case.destination}.get(case.waits, here)
+    there = {
+        Waits.ORIGIN: case.origin,
+        Waits.DESTINATION: case.destination,
+        Waits.APPLICANT: case.destination,
+    }
+    province = there.get(case.waits, here)
     profile = provinces().get(Province(province or ""))
     return {
         "province": province,

@@ -139,6 +139,10 @@ class Catalogue:
             raise UnknownItemError(code)
         return item
 
+    def variant(self, case_type: str, variant: str | None) -> Item | None:
+        """The item of a case type that stands for this variant."""
+        return next((item for item in self.items(case_type=case_type) if item.variant == variant), None)
+
     def items(self, scope: str | None = None, case_type: str | None = None) -> tuple[Item, ...]:
         """Return the items of a scope and a case type, of all where None; an unknown one has no items."""
         return tuple(

@@ -1,6 +1,6 @@
-"""People and officers: they apply, withdraw, decide, hold, die, and ask all the time where somebody is.
+"""People: they apply, withdraw, hold, die, and ask all the time where somebody is.
 
-They know what callers know: the answers of the gateway. Of the officers' desks they see what is committed.
+They know what callers know: the answers of the gateway.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tongban_sandbox.simulation.officers import Officers
 from tongban_sandbox.simulation.outside import NOTHING, Reply, Told
-from tongban_sandbox.simulation.papers import PaperApplications, is_certified, is_on_desk
+from tongban_sandbox.simulation.papers import PaperApplications
 from tongban_sandbox.simulation.watch import BrokenPromiseError
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.ids import PersonKey, Province
@@ -21,12 +22,11 @@ from tongban_shared.ids import PersonKey, Province
 if TYPE_CHECKING:
     from tongban_sandbox.simulation.country import Country
     from tongban_sandbox.simulation.plan import Plan
-    from tongban_sandbox.simulation.sqlite import Change
 
 # Shares of applications that are followed by, or have, each of these.
 ASK, HOLD, DIE, REPEAT, HAND_IN, WITHDRAW, LIFT = 0.4, 0.03, 0.01, 0.05, 0.9, 0.08, 0.7
 RECENT, NOWHERE, ALONE, WHOLE, COPIED, LEAVE_OUT = 0.15, 0.01, 0.6, 0.7, 0.3, 0.1
-APPROVE, APPROVE_OR_REFUSE, SLOW, UNDER_WAY = 0.8, 0.9, 0.05, 0.7
+SLOW, UNDER_WAY = 0.05, 0.7
 # Share of applications that are for a certificate.
 ON_PAPER = 0.25
 RECENT_MAX = 60
@@ -74,14 +74,14 @@ class Callers:
         self._items = [item for item in catalogue.items(case_type="migration") if not item.restores]
         self._papers = PaperApplications(country)
         self._lives: set[asyncio.Task[None]] = set()
-        self._on_desk: set[tuple[str, str]] = set()
         self._serial = 0
         self._applying = 0
 
     def arrive(self) -> None:
         """The country is open: these are its people, and its officers' desks are seen."""
         self._everybody = list(self._country.residents)
-        self._country.observers.append(self.saw)
+        self.officers = Officers(self._country, self)
+        self._country.observers.append(self.officers.saw)
 
     @property
     def busy(self) -> bool:
@@ -97,20 +97,21 @@ class Callers:
             await asyncio.sleep(random() * 2 / self._plan.rate)
             if self._applying >= open_:
                 continue
-            self._begin(self._application())
+            self.begin(self._application())
             if random() < ASK:
-                self._begin(self._question())
+                self.begin(self._question())
             if random() < HOLD:
-                self._begin(self._hold())
+                self.begin(self._hold())
             if random() < DIE:
-                self._begin(self._death())
+                self.begin(self._death())
 
     async def over(self) -> None:
         """Wait until everybody has done what they began."""
         while self._lives:
             await asyncio.wait(self._lives)
 
-    def _begin(self, life: Coroutine[Any, Any, None]) -> None:
+    def begin(self, life: Coroutine[Any, Any, None]) -> None:
+        """Somebody does something, beside everybody else."""
         task = self._country.loop.outside.spawn(life)
         self._lives.add(task)
         task.add_done_callback(self._ended)
@@ -124,7 +125,6 @@ class Callers:
     # --- applying
 
     async def _application(self) -> None:
-        self._serial += 1
         self._applying += 1
         try:
             accepted = await self._apply(f"application-{self._serial}")
@@ -132,6 +132,23 @@ class Callers:
             self._applying -= 1
         if accepted is not None:
             await self._follow_up(*accepted)
+            await self._in_a_hurry(accepted[0])
+
+    async def _in_a_hurry(self, case_id: str) -> None:
+        """A temporary card until the real one is made, perhaps asked for at two windows at once."""
+        accepted = self.acknowledged.cases[case_id]
+        if not self._papers.is_in_a_hurry(accepted.body):
+            return
+        for window in self._random.sample(list(self._country.sites), 2):
+            self._serial += 1
+            body, key = (
+                self._papers.temporary(accepted.body["applicant"], window),
+                f"temporary-{self._serial}",
+            )
+            reply = await self.insist("POST", "/v1/cases", body, key)
+            if reply.status == HTTPStatus.ACCEPTED:
+                at_s = self._country.time.now_s()
+                self.acknowledged.cases[reply.body["case_id"]] = Accepted(window, at_s, key, body)
 
     async def _apply(self, key: str) -> tuple[str, str | None] | None:
         """The case's number, and what the application left out; None if it was not accepted."""
@@ -143,7 +160,7 @@ class Callers:
         else:
             body, left_out = self._body(person, self._members(person, holder), destination)
         self._recent.append(person)
-        reply = await self._insist("POST", "/v1/cases", body, key)
+        reply = await self.insist("POST", "/v1/cases", body, key)
         if reply.status != HTTPStatus.ACCEPTED:
             return None
         case_id: str = reply.body["case_id"]
@@ -160,18 +177,18 @@ class Callers:
         accepted = self.acknowledged.cases[case_id]
         if random() < REPEAT:
             await self._look_at(case_id, accepted)
-            again = await self._insist("POST", "/v1/cases", accepted.body, accepted.key)
+            again = await self.insist("POST", "/v1/cases", accepted.body, accepted.key)
             other = again.status == HTTPStatus.ACCEPTED and again.body["case_id"] != case_id
             if other and not self._country.excused(accepted.at_s, accepted.province):
                 self._break("an application repeated under its key became another case", case_id)
         if left_out is not None and random() < HAND_IN:
-            await self._think()
+            await self.think()
             late = {"materials": [{"kind": left_out, "grade": "A"}]}
-            await self._insist("POST", f"/v1/cases/{case_id}/materials", late, f"{accepted.key}-materials")
+            await self.insist("POST", f"/v1/cases/{case_id}/materials", late, f"{accepted.key}-materials")
         if random() < WITHDRAW:
-            await self._think()
+            await self.think()
             path, key = f"/v1/cases/{case_id}/withdrawal", f"{accepted.key}-withdrawal"
-            reply = await self._insist("POST", path, {}, key)
+            reply = await self.insist("POST", path, {}, key)
             if reply.status == HTTPStatus.ACCEPTED:
                 self.acknowledged.withdrawn[case_id] = self._country.time.now_s()
 
@@ -257,7 +274,7 @@ class Callers:
         if await self._enter(person, "HOLD"):
             self.acknowledged.holds[person] = self._country.time.now_s()
         if self._random.random() < LIFT:
-            await self._think()
+            await self.think()
             self.acknowledged.holds.pop(person, None)
             await self._enter(person, "LIFT_HOLD")
 
@@ -271,54 +288,15 @@ class Callers:
         self._serial += 1
         identity = self._country.residents[person].identity
         body = {**identity, "kind": kind, "legal_basis": "示例裁定"}
-        reply = await self._insist("POST", "/v1/registrations/holds", body, f"entry-{self._serial}")
+        reply = await self.insist("POST", "/v1/registrations/holds", body, f"entry-{self._serial}")
         return reply.status in (
             HTTPStatus.OK,
             HTTPStatus.ACCEPTED,
         )  # done, or to be done wherever they are then
 
-    # --- deciding
-
-    def saw(self, province: str, changes: Sequence[Change]) -> None:
-        """What was committed: cases that wait for an officer are decided, sooner or later."""
-        for table, row in changes:
-            if table == "cases" and is_certified(row[0], row[2]):
-                self.acknowledged.certified.setdefault(row[0], self._country.time.now_s())
-            if table == "cases" and is_on_desk(row[0], row[1], row[2]):
-                self.on_desk(province, row[0])
-
-    def on_desk(self, province: str, case_id: str) -> None:
-        """A case waits for an officer."""
-        if (province, case_id) not in self._on_desk:
-            self._on_desk.add((province, case_id))
-            self._begin(self._decide(province, case_id))
-
-    async def _decide(self, province: str, case_id: str) -> None:
-        try:
-            while self._waits(province, case_id):
-                await self._think()
-                self._serial += 1
-                body = {"outcome": self._outcome(), "officer": "officer-1"}
-                if body["outcome"] == "refuse":
-                    body["reason_code"] = "NOT_ELIGIBLE"
-                path = f"/v1/cases/{case_id}/decision?province={province}"
-                await self._insist("POST", path, body, f"decision-{self._serial}")
-        finally:
-            self._on_desk.discard((province, case_id))
-
-    def _waits(self, province: str, case_id: str) -> bool:
-        case = self._country.watch.cases[province].get(case_id)
-        return case is not None and is_on_desk(case_id, case.side, case.state)
-
-    def _outcome(self) -> str:
-        drawn = self._random.random()
-        if self.calm or drawn < APPROVE:
-            return "approve"
-        return "refuse" if drawn < APPROVE_OR_REFUSE else "return"
-
     # --- how people call
 
-    async def _think(self) -> None:
+    async def think(self) -> None:
         """Seconds; now and then days."""
         random = self._random.random
         if not self.calm and random() < SLOW:
@@ -326,7 +304,7 @@ class Callers:
         else:
             await asyncio.sleep(6 * random() ** 2)
 
-    async def _insist(self, method: str, path: str, body: object, key: str) -> Reply:
+    async def insist(self, method: str, path: str, body: object, key: str) -> Reply:
         """The same request under the same key until there is an answer."""
         reply = NOTHING
         for _ in range(TRIES_MAX):

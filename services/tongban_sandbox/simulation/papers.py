@@ -1,4 +1,4 @@
-"""Applications for certificates, and which cases wait on an officer's desk."""
+"""What people ask of their home registry from elsewhere, certificates and cards, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -8,52 +8,109 @@ from tongban_shared.catalogue import load_catalogue
 
 if TYPE_CHECKING:
     from tongban_sandbox.simulation.country import Country
+    from tongban_shared.catalogue import Item
     from tongban_shared.ids import PersonKey, Province
 
-CERTIFICATES = "02"
-COPIED, AT_HAND, ARCHIVE, STRANGER = 0.3, 0.1, 0.1, 0.3
+MOVES, CERTIFICATES, CARDS, TEMPORARY = "01", "02", "03", "04"
+COPIED, AT_HAND, ARCHIVE, STRANGER, UNLIKE, LOST = 0.3, 0.1, 0.1, 0.3, 0.2, 0.3
+CARD, HURRY = 0.4, 0.7
+# Born later: too young to come alone at the time at which all runs begin.
+ALONE_AT_AGE, TODAY_YEAR = 16, 2026
 DECIDED_BY_DESTINATION = frozenset({"REVIEWING", "CONFIRMING"})
+GRANTED = frozenset({"COMPLETED", "APPROVED", "AUTHORISED"})
+# What an officer who wants more asks for; each item has it among its materials, or could have.
+WANTED = {CERTIFICATES: ["BOOKLET"], CARDS: ["PHOTO", "BOOKLET"], TEMPORARY: ["PHOTO"]}
+# What a window reports next, by service and state of its case.
+REPORTS = {
+    (CARDS, "IN_PRODUCTION"): "made",
+    (CARDS, "AT_COUNTER"): "handed_over",
+    (TEMPORARY, "AUTHORISED"): "printed",
+}
+
+
+def service_of(case_id: str) -> str:
+    """The two digits of the service in a case's number."""
+    return case_id[2:4]
 
 
 def is_on_desk(case_id: str, side: str, state: str) -> bool:
     """Whether an officer of that side has the case: of a move the destination's, of a paper either's."""
-    if case_id[2:4] == CERTIFICATES:
+    if service_of(case_id) != MOVES:
         return state == "CHECKING"
     return side == "DESTINATION" and state in DECIDED_BY_DESTINATION
 
 
+def is_owed(case_id: str, side: str, state: str) -> bool:
+    """Whether the applicant owes what an officer of the home registry asked for."""
+    return service_of(case_id) != MOVES and side == "DESTINATION" and state == "RETURNED"
+
+
+def report_of(case_id: str, side: str, state: str) -> str | None:
+    """What the window reports next, if it is its turn."""
+    return REPORTS.get((service_of(case_id), state)) if side == "DESTINATION" else None
+
+
 def is_certified(case_id: str, state: str) -> bool:
-    """Whether a certificate was issued in this case, by the side that says so or by the other one."""
-    return case_id[2:4] == CERTIFICATES and state == "COMPLETED"
+    """Whether a paper was issued in this case, by the side that says so or by the other one."""
+    return service_of(case_id) != MOVES and state in GRANTED
 
 
 class PaperApplications:
-    """What people want certified."""
+    """What people want certified, or a card of."""
 
     def __init__(self, country: Country) -> None:
         self._country = country
         self._random = country.chance.source("papers")
-        self._items = load_catalogue().items(case_type="certificate")
+        catalogue = load_catalogue()
+        self._certificates = catalogue.items(case_type="certificate")
+        self._cards = catalogue.items(case_type="id_card")
+        self._temporary = catalogue.items(case_type="temporary_id")[0]
 
     def application(self, person: PersonKey, window: Province) -> dict[str, Any]:
-        """At a window, perhaps of their own province: some with a relative, some at an archive elsewhere."""
+        """At a window, perhaps of their own province."""
+        grown = self._country.residents[person].born.year + ALONE_AT_AGE < TODAY_YEAR
+        if grown and self._random.random() < CARD:
+            item = self._random.choice(self._cards)
+            lost = item.variant == "REISSUE" and self._random.random() < LOST
+            applicant = self._country.residents[person].identity
+            return self._at_window(item, applicant, window, {"lost": lost})
+        return self._certificate(person, window)
+
+    def is_in_a_hurry(self, body: dict[str, Any]) -> bool:
+        """Whether somebody who applied for a card wants a temporary one, at two windows at once."""
+        return str(body["item"]).startswith(CARDS) and self._random.random() < HURRY
+
+    def temporary(self, applicant: dict[str, str], window: Province) -> dict[str, Any]:
+        """Some faces do not look like the one on file; some had one and lost it."""
+        match = 50 if self._random.random() < UNLIKE else 97
+        details = {"match_percent": match, "lost": self._random.random() < LOST}
+        return self._at_window(self._temporary, applicant, window, details)
+
+    def _certificate(self, person: PersonKey, window: Province) -> dict[str, Any]:
+        """Some with a relative, some at an archive elsewhere."""
         country, random = self._country, self._random
-        item = random.choice(self._items)
+        item = random.choice(self._certificates)
         mates = [key for key in country.mates[person] if key != person]
         if not mates or random.random() < STRANGER:
             mates = [key for key in country.residents if key != person]
         details: dict[str, Any] = {"booklet_at_hand": random.random() < AT_HAND}
         if random.random() < ARCHIVE:
             details["archive_province"] = random.choice(list(country.sites))
-        named = [country.residents[random.choice(mates)].identity] if item.admits_members else []
+        body = self._at_window(item, country.residents[person].identity, window, details)
+        if item.admits_members:
+            body["members"] = [country.residents[random.choice(mates)].identity]
+        return body
+
+    def _at_window(
+        self, item: Item, applicant: dict[str, str], window: Province, details: dict[str, Any]
+    ) -> dict[str, Any]:
         return {
             "item": item.code,
-            "accepting_org": country.template.profiles[window].county_bureau,
-            "applicant": country.residents[person].identity,
-            "members": named,
+            "accepting_org": self._country.template.profiles[window].county_bureau,
+            "applicant": applicant,
             "details": details,
             "materials": [
-                {"kind": material.kind, "grade": "B" if random.random() < COPIED else "A"}
+                {"kind": material.kind, "grade": "B" if self._random.random() < COPIED else "A"}
                 for material in item.materials
             ],
             "purpose": "SCHOOL",

@@ -138,6 +138,7 @@ async def _story(country: Country, plan: Plan, people: Callers) -> None:
     await people.day()
     await nemesis.rest()
     people.calm = True
+    people.officers.look_round()
     verdict = Verdict(country, people.acknowledged)
     for step_s in STEPS_S:
         await asyncio.sleep(SETTLES_S)

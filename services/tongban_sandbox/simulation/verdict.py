@@ -26,6 +26,12 @@ REGISTERED = (
 )
 CERTIFIED = "SELECT key, epoch, proof_digest FROM person WHERE state IN ('HELD', 'FROZEN')"
 HOLDING = "SELECT case_id FROM document"
+# Cards of one person that are good at the same moment, at one issuer (S4: one serial, whoever asked).
+TWO_CARDS = (
+    "SELECT a.person FROM document a JOIN document b ON a.person = b.person AND a.kind = b.kind"
+    " WHERE a.kind = 'temporary_id' AND a.status = 'CURRENT' AND b.status = 'CURRENT'"
+    " AND a.licence_id < b.licence_id AND a.issued_at < b.valid_until AND b.issued_at < a.valid_until"
+)
 UNDONE = frozenset({"WITHDRAWN", "REFUSED", "EXPIRED", "VOIDED"})
 REPEATED_MAX = 20
 
@@ -54,6 +60,7 @@ class Verdict:
         for site in self._country.sites.values():
             self._households(site)
             self._certificates(site)
+            self._cards(site)
         self._kept_word()
         self._documents()
         await self._repeats()
@@ -104,6 +111,11 @@ class Verdict:
             entered = self._country.book.certificate(str(key))
             if epoch and digest != entered:
                 self._break("a holder has another certificate than the ledger", str(key))
+
+    def _cards(self, site: Site) -> None:
+        """Nobody has two temporary cards of one registry that are good at once."""
+        for (key,) in site.read(TWO_CARDS):
+            self._break("somebody has two temporary cards", str(key))
 
     def _kept_word(self) -> None:
         """Each request that was acknowledged had its effect, and is known."""

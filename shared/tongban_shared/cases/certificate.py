@@ -49,4 +49,5 @@ CERTIFICATE = CaseKind(
     shows=shows,
     discloses=frozenset({"issued"}),
     paper=certificate_paper,
+    variant=lambda case: str(case.data.certificate),
 )

@@ -20,6 +20,7 @@ ASK, A_DAY = h(1), h(24)
 
 Limit = timedelta | str | None
 Place = tuple[str, Waits, Limit]
+ENDS = frozenset({H.COMPLETED, H.REFUSED, H.WITHDRAWN, H.EXPIRED})
 DONE: Place = (H.COMPLETED, NOBODY, None)
 
 
@@ -30,7 +31,7 @@ class Desk:
     prefix: of its rules: 1 request, 2 grant, 3 referral, 4 refusal, 5 withdrawal, 6 correction. grants: the
     message that says yes. writes: the register's verb with it; reviewed: the verb when an officer is to look.
     home, window: where either side stands after the grant. answer: how long the home registry may take.
-    review: how long its officer may.
+    review: how long its officer may. later: where the accepting province stands after `window`, before the end.
     """
 
     prefix: str
@@ -41,6 +42,11 @@ class Desk:
     answer: timedelta = A_DAY
     review: Limit = A_DAY
     reviewed: str | None = None
+    later: tuple[str, ...] = ()
+
+    def open_after_grant(self) -> tuple[str, ...]:
+        """States of the accepting province in which a home registry that was put back may decide otherwise (G1)."""
+        return () if self.window == DONE else (self.window[0], *self.later)
 
 
 def front_desk(desk: Desk) -> tuple[Step, ...]:
@@ -112,15 +118,17 @@ def _answers(desk: Desk) -> tuple[Step, ...]:
 
 def _heard(desk: Desk) -> tuple[Step, ...]:
     """The accepting province hears the answer; one that was put back knows its case by it (G1)."""
-    p, at = desk.prefix, H.REQUESTED
+    p = desk.prefix
     window, waits, limit = desk.window
+    asked = (H.REQUESTED, H.RETURNED)
+    at = (*asked, *desk.open_after_grant())
     return (
-        Step(D, at,  desk.grants, OK,        None, None,            window,      waits,  limit,       f"{p}2"),
+        Step(D, asked, desk.grants, OK,      None, None,            window,      waits,  limit,       f"{p}2"),
         Step(D, at,  "refusal",   OK,        None, None,            H.REFUSED,   NOBODY, None,        f"{p}4"),
         Step(D, at,  "referral",  OK,        None, "requested",     H.REQUESTED, AT_O,   desk.answer, f"{p}3"),
         Step(D, at,  "referral",  "here",    None, "ledger.locate", H.LOCATING,  LEDGER, ASK,         f"{p}3"),
         Step(D, at,  "referral",  "refused", None, None,            H.REFUSED,   NOBODY, None,        f"{p}4"),
-        Step(D, at,  LIMIT,       OK,        None, None,            H.REQUESTED, AT_O,   h(24),       "S1"),
+        Step(D, H.REQUESTED, LIMIT, OK,      None, None,            H.REQUESTED, AT_O,   h(24),       "S1"),
         Step(D, NEW, desk.grants, OK,        None, None,            window,      waits,  limit,       "G1"),
         Step(D, NEW, "refusal",   OK,        None, None,            H.REFUSED,   NOBODY, None,        "G1"),
     )
@@ -144,10 +152,13 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
     p, back = desk.prefix, H.RETURNED
     days = h(24 * 60)
     return (
-        Step(O, H.CHECKING,  "decision",   "return",     None, "correction", back,         AT_D,      days,        f"{p}6"),
+        Step(O, H.CHECKING,  "decision",   "return",     None, "correction", back,         APPLICANT, days,        f"{p}6"),
         Step(D, H.CHECKING,  "decision",   "return",     None, None,         H.CORRECTION, APPLICANT, CORRECT,     f"{p}6"),
-        Step(O, back,        LIMIT,        OK,           None, None,         back,         AT_D,      days,        f"{p}6"),
-        Step(D, H.REQUESTED, "correction", OK,           None, None,         back,         APPLICANT, CORRECT,     f"{p}6"),
+        Step(O, back,        LIMIT,        OK,           None, "correction", back,         APPLICANT, days,        f"{p}6"),
+        *(Step(D, end,       "correction", OK,           None, "withdrawal", end,          NOBODY,    None,        "G1") for end in sorted(ENDS)),
+        Step(D, (H.REQUESTED, *desk.open_after_grant()),
+                             "correction", OK,           None, None,         back,         APPLICANT, CORRECT,     f"{p}6"),
+        Step(D, NEW,         "correction", OK,           None, "withdrawal", H.WITHDRAWN,  NOBODY,    None,        "G1"),
         Step(D, back,        "materials",  OK,           None, "requested",  H.REQUESTED,  AT_O,      desk.answer, f"{p}6"),
         Step(D, back,        "materials",  "incomplete", None, None,         back,         APPLICANT, CORRECT,     f"{p}6"),
         Step(D, back,        LIMIT,        OK,           None, "withdrawal", H.EXPIRED,    NOBODY,    None,        f"{p}6"),
@@ -172,10 +183,13 @@ def _withdrawn(desk: Desk) -> tuple[Step, ...]:
     )
 # fmt: on
 
-ENDS = frozenset({H.COMPLETED, H.REFUSED, H.WITHDRAWN, H.EXPIRED})
-
 LATE = frozenset(
-    {(O, H.CHECKING, "requested"), (D, H.LOCATING, "referral"), (D, H.WITHDRAWING, "correction")}
+    {
+        (O, H.CHECKING, "requested"),
+        (D, H.LOCATING, "referral"),
+        (D, H.WITHDRAWING, "correction"),
+        (D, H.RETURNED, "correction"),
+    }
 )
 
 PUBLIC = {

@@ -38,7 +38,10 @@ class Memory:
         return self._begin(event, around, Side.ORIGIN, data, origin=around.province)
 
     def open_forgotten(self, event: Event, around: Surroundings) -> Case:
-        """At an accepting province that was put back: the answer tells what had been asked (G1)."""
+        """At an accepting province that was put back: the answer tells what had been asked (G1).
+
+        Of a correction it does not: whoever was to bring something has to apply anew.
+        """
         data = self.rules.record(persons=refs_of(event))
         return self._begin(event, around, Side.DESTINATION, data, origin=event.sender)
 
@@ -104,6 +107,7 @@ class Memory:
             "withdrawal": self.open_mirror,
             self.grants: self.open_forgotten,
             "refusal": self.open_forgotten,
+            "correction": self.open_forgotten,
         }
 
     def amends(self) -> dict[str, Amend]:

@@ -166,6 +166,12 @@ def judge_at_window(case: Case, _event: Event, around: Surroundings) -> Verdict:
     return HERE if window and case.origin == around.province else Verdict()
 
 
+def judge_used(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The same; a card that its home registry knows nothing of any more is taken back at the window (G1)."""
+    unknown = case.side is Side.ORIGIN and case.state in {H.REFUSED, H.VOIDED}
+    return Verdict("void", "APPLICATION_LOST") if unknown else judge_at_window(case, event, around)
+
+
 def judge_limit(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The same, in the states that a type adds between the grant and the end."""
     return Verdict() if case.state in BEFORE_THE_GRANT else judge_at_window(case, event, around)

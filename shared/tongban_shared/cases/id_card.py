@@ -23,7 +23,7 @@ from tongban_shared.cases.home import (
 from tongban_shared.cases.home_compose import Words, shows, tells
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_memory import Memory
-from tongban_shared.cases.home_rules import LIMITS, judge_at_window, judge_limit
+from tongban_shared.cases.home_rules import LIMITS, judge_limit, judge_used
 from tongban_shared.cases.id_card_data import IdCardData, K
 from tongban_shared.cases.kind import LIMIT, OK, CaseKind, Reads, Step, check_table, h, index_steps
 from tongban_shared.messages import id_card as m
@@ -37,6 +37,7 @@ DESK = Desk(
     reviewed="report_lost",
     home=(K.APPROVED, AT_D, h(24 * 60)),
     window=(K.IN_PRODUCTION, AT_D, MADE_WITHIN),
+    later=(K.AT_COUNTER,),
     answer=h(24 * 5),
     review=h(24 * 5),
 )
@@ -55,6 +56,11 @@ STEPS = (
     Step(D, K.AT_COUNTER,    LIMIT,         "here", "revoke",    None,          H.EXPIRED,       NOBODY,    None,          "IC8"),
     Step(O, K.APPROVED,      "unclaimed",   OK,     "revoke",    None,          H.VOIDED,        NOBODY,    None,          "IC8"),
     Step(O, H.VOIDED,        "requested",   "again", None,       "refusal",     H.VOIDED,        NOBODY,    None,          "G1"),
+    # the home registry was put back, and decided otherwise: what was handed over is void (G1)
+    Step(O, H.REFUSED,       "handed_over", "void", None,        "refusal",     H.REFUSED,       NOBODY,    None,          "G1"),
+    Step(O, H.VOIDED,        "handed_over", "void", None,        "refusal",     H.VOIDED,        NOBODY,    None,          "G1"),
+    Step(D, H.COMPLETED,     "refusal",     OK,     None,        None,          H.VOIDED,        NOBODY,    None,          "G1"),
+    Step(D, H.VOIDED,        "correction",  OK,     None,        "withdrawal",  H.VOIDED,        NOBODY,    None,          "G1"),
     # handed over (领取发放)
     Step(D, K.AT_COUNTER,    "handed_over", OK,     None,        "handed_over", H.COMPLETED,     NOBODY,    None,          "IC9"),
     Step(D, K.AT_COUNTER,    "handed_over", "here", "hand_over", None,          H.COMPLETED,     NOBODY,    None,          "IC9"),
@@ -92,7 +98,7 @@ ID_CARD = CaseKind(
     ),
     steps=index_steps(STEPS),
     opens=MEMORY.opens(),
-    judges=rules.ANSWERING.judges() | {"handed_over": judge_at_window, LIMIT: judge_limit},
+    judges=rules.ANSWERING.judges() | {"handed_over": judge_used, LIMIT: judge_limit},
     amends=MEMORY.amends(),
     composes=WORDS.composes() | {"unclaimed": tells(m.Unclaimed), "handed_over": tells(m.HandedOver)},
     limits={**LIMITS, "unclaimed": rules.unclaimed},
@@ -105,5 +111,6 @@ ID_CARD = CaseKind(
     counted=frozenset({D, O}),
     paper=rules.card_paper,
     voids=rules.voids,
+    variant=lambda case: str(case.data.card),
     reports=frozenset({"made", "handed_over"}),
 )

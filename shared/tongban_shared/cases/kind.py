@@ -169,6 +169,7 @@ Compose = Callable[[Case, Event, Surroundings], tuple[Case, Draft]]
 Opening = Callable[[Event, Surroundings], Case]
 Limit = Callable[[Case, Event, Surroundings], datetime]
 MakePaper = Callable[[Case, Event, Surroundings], Paper]
+Variant = Callable[[Case], str | None]
 Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
@@ -199,7 +200,8 @@ class CaseKind:
     shows: the view's parts that are this type's own, `documents` among them. discloses: messages that tell the
     other side of a person, for that person's access log. counted: sides on which an open case of this type is
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
-    that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …).
+    that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
+    item of its type a case is; None: its other side's mirror is of no item.
     """
 
     name: str
@@ -220,6 +222,7 @@ class CaseKind:
     paper: MakePaper | None = None
     voids: Voids = no_voids
     reports: frozenset[str] = frozenset()
+    variant: Variant | None = None
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:

@@ -26,7 +26,7 @@ from tongban_shared.cases.home import (
 from tongban_shared.cases.home_compose import Words, shows as shows_common, tells
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_memory import Memory
-from tongban_shared.cases.home_rules import LIMITS, judge_at_window, judge_limit
+from tongban_shared.cases.home_rules import LIMITS, judge_at_window, judge_limit, judge_used
 from tongban_shared.cases.kind import LIMIT, OK, Case, CaseKind, Reads, Step, check_table, h, index_steps
 from tongban_shared.cases.temporary_id_data import T, TemporaryData
 from tongban_shared.messages import temporary_id as m
@@ -56,9 +56,11 @@ STEPS = (
     Step(D, T.AUTHORISED, "withdraw",   "here", "revoke", None,         H.WITHDRAWN,  NOBODY, None,  "TI8"),
     Step(O, T.AUTHORISED, "lapsed",     OK,     "revoke", None,         H.VOIDED,     NOBODY, None,  "TI8"),
     Step(O, T.AUTHORISED, LIMIT,        OK,     None,     None,         T.AUTHORISED, AT_D,   h(24), "TI8"),
-    # the window was put back, and had given the right up before: what it prints now is void (G1)
+    # either side was put back: what is printed under a right that is not there any more is void (G1)
     Step(O, H.VOIDED,     "requested",  "again", None,    "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
     Step(O, H.VOIDED,     "printed",    "void", None,     "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
+    Step(O, H.REFUSED,    "printed",    "void", None,     "refusal",    H.REFUSED,    NOBODY, None,  "G1"),
+    Step(D, H.VOIDED,     "correction", OK,     None,     "withdrawal", H.VOIDED,     NOBODY, None,  "G1"),
     Step(D, H.COMPLETED,  "refusal",    OK,     None,     None,         H.VOIDED,     NOBODY, None,  "G1"),
     # handed back before it expired
     Step(D, H.COMPLETED,  "returned",   OK,     None,     "returned",   H.VOIDED,     NOBODY, None,  "TI9"),
@@ -101,7 +103,7 @@ TEMPORARY_ID = CaseKind(
     steps=index_steps(STEPS),
     opens=MEMORY.opens(),
     judges=rules.ANSWERING.judges()
-    | {"printed": rules.judge_printed, "returned": judge_at_window, LIMIT: judge_limit},
+    | {"printed": judge_used, "returned": judge_at_window, LIMIT: judge_limit},
     amends=MEMORY.amends() | {LIMIT: rules.after_limit},
     composes=WORDS.composes()
     | {"printed": tells(m.Printed), "lapsed": tells(m.Lapsed), "returned": tells(m.HandedBack)},
@@ -115,5 +117,6 @@ TEMPORARY_ID = CaseKind(
     counted=frozenset({D, O}),
     paper=rules.temporary_paper,
     voids=rules.voids,
+    variant=lambda _: None,
     reports=frozenset({"printed", "returned"}),
 )

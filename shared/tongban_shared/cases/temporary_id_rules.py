@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from tongban_shared.cases.common import remember
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_paper import NAMING, home_paper, told_of
-from tongban_shared.cases.home_rules import HERE, REVIEW, Answering, judge_at_window, standing, subject
+from tongban_shared.cases.home_rules import HERE, REVIEW, Answering, standing, subject
 from tongban_shared.cases.kind import Case, Event, Side, Verdict
 from tongban_shared.cases.temporary_id_data import TemporaryData
 from tongban_shared.documents.licence import LICENCE_AUTHORITY, credit_code, make_licence_id
@@ -71,12 +71,6 @@ def voids(case: Case, around: Surroundings) -> Mapping[str, Status]:
     """The one that was lost ends with the new one."""
     held = around.papers.get(case.persons[0], ())
     return {p.licence_id: Status.REVOKED for p in held if p.kind == KIND and p.case_id != case.id}
-
-
-def judge_printed(case: Case, event: Event, around: Surroundings) -> Verdict:
-    """A card under a serial that is void already is taken back at the window."""
-    void = case.side is Side.ORIGIN and case.state == H.VOIDED
-    return Verdict("void", "APPLICATION_LOST") if void else judge_at_window(case, event, around)
 
 
 def passed_up(case: Case, event: Event, _around: Surroundings) -> datetime:
