@@ -135,7 +135,10 @@ def _heard(desk: Desk) -> tuple[Step, ...]:
 
 
 def _asked_again(desk: Desk) -> tuple[Step, ...]:
-    """An accepting province that was put back asks once more what was answered: it gets the same answer (G1)."""
+    """An accepting province that was put back asks once more what was answered: it gets the same answer (G1).
+
+    Of a home registry that was put back and now grants what it had refused, the case has ended: it is told so.
+    """
     home, waits, limit = desk.home
     granted = () if home == H.COMPLETED else (
         Step(O, home, "requested", "again", None, desk.grants, home, waits, limit, "G1"),
@@ -144,6 +147,7 @@ def _asked_again(desk: Desk) -> tuple[Step, ...]:
         *granted,
         Step(O, H.COMPLETED, "requested", "again", None, desk.grants, H.COMPLETED, NOBODY, None, "G1"),
         Step(O, H.WITHDRAWN, "requested", "again", None, "refusal",   H.WITHDRAWN, NOBODY, None, "G1"),
+        *(Step(D, end, desk.grants, OK, None, "withdrawal", end, NOBODY, None, "G1") for end in sorted(ENDS - {H.COMPLETED})),
     )
 
 

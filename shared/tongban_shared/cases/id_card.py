@@ -50,7 +50,10 @@ STEPS = (
     Step(D, K.IN_PRODUCTION, "made",        OK,     None,        None,          K.AT_COUNTER,    APPLICANT, "unclaimed",   "IC7"),
     Step(D, K.IN_PRODUCTION, LIMIT,         OK,     None,        None,          K.IN_PRODUCTION, AT_D,      h(24),         "IC7"),
     Step(D, K.IN_PRODUCTION, LIMIT,         "here", None,        None,          K.IN_PRODUCTION, AT_D,      h(24),         "IC7"),
-    Step(O, K.APPROVED,      LIMIT,         OK,     None,        None,          K.APPROVED,      AT_D,      h(24 * 60),    "IC7"),
+    # a window that is silent is asked: it makes the card still, has handed it over, or has given up
+    Step(O, K.APPROVED,      LIMIT,         OK,     None,        GRANTS,        K.APPROVED,      AT_D,      h(24 * 60),    "IC7"),
+    Step(D, H.COMPLETED,     GRANTS,        OK,     None,        "handed_over", H.COMPLETED,     NOBODY,    None,          "IC7"),
+    Step(D, H.VOIDED,        GRANTS,        OK,     None,        "withdrawal",  H.VOIDED,        NOBODY,    None,          "IC7"),
     # nobody came for it
     Step(D, K.AT_COUNTER,    LIMIT,         OK,     None,        "unclaimed",   H.EXPIRED,       NOBODY,    None,          "IC8"),
     Step(D, K.AT_COUNTER,    LIMIT,         "here", "revoke",    None,          H.EXPIRED,       NOBODY,    None,          "IC8"),

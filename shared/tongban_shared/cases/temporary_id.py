@@ -55,7 +55,10 @@ STEPS = (
     Step(D, T.AUTHORISED, "withdraw",   OK,     None,     "lapsed",     H.WITHDRAWN,  NOBODY, None,  "TI8"),
     Step(D, T.AUTHORISED, "withdraw",   "here", "revoke", None,         H.WITHDRAWN,  NOBODY, None,  "TI8"),
     Step(O, T.AUTHORISED, "lapsed",     OK,     "revoke", None,         H.VOIDED,     NOBODY, None,  "TI8"),
-    Step(O, T.AUTHORISED, LIMIT,        OK,     None,     None,         T.AUTHORISED, AT_D,   h(24), "TI8"),
+    # a window that is silent is asked: it prints still, has printed, or has given up
+    Step(O, T.AUTHORISED, LIMIT,        OK,     None,     GRANTS,       T.AUTHORISED, AT_D,   h(24), "TI8"),
+    Step(D, H.COMPLETED,  GRANTS,       OK,     None,     "printed",    H.COMPLETED,  NOBODY, None,  "TI8"),
+    Step(D, H.VOIDED,     GRANTS,       OK,     None,     "withdrawal", H.VOIDED,     NOBODY, None,  "TI8"),
     # either side was put back: what is printed under a right that is not there any more is void (G1)
     Step(O, H.VOIDED,     "requested",  "again", None,    "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
     Step(O, H.VOIDED,     "printed",    "void", None,     "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
