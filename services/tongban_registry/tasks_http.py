@@ -58,7 +58,7 @@ class ReleaseIn(Closed):
 
 
 class TasksAsked(Closed):
-    """GET /v1/tasks. org: the accepting office; the county bureau, which decides, sees all."""
+    """GET /v1/tasks. org: the office whose move it is; the county bureau, which decides, sees all."""
 
     province: Annotated[str | None, StringConstraints(max_length=20)] = None
     org: Annotated[str | None, StringConstraints(max_length=20)] = None
@@ -70,6 +70,7 @@ class _Accepted(msgspec.Struct):
     """What a task shows of the case's own record."""
 
     accepting_org: str = ""
+    answering_org: str = ""
 
 
 _accepted = msgspec.json.Decoder(_Accepted).decode
@@ -128,6 +129,7 @@ def _claim_view(officer: str | None, org: str | None, until: str | None) -> dict
 
 def task_view(row: Found) -> dict[str, Any]:
     """One entry of the list."""
+    record = _accepted(row.data)
     return {
         "task_id": row.id,
         "case_id": row.id,
@@ -141,7 +143,8 @@ def task_view(row: Found) -> dict[str, Any]:
         "submitted_at": local(from_us(row.opened_at)),
         "due_at": local(from_us_or_none(row.due_at)),
         "overdue": row.rank == 0,
-        "accepting_org": _accepted(row.data).accepting_org or None,
+        "accepting_org": record.accepting_org or None,
+        "answering_org": record.answering_org or None,
         "claimed_by": row.officer,
         "claimed_until": local(from_us_or_none(row.until)),
     }

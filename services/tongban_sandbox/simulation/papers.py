@@ -33,7 +33,7 @@ class PaperApplications:
     def __init__(self, country: Country) -> None:
         self._country = country
         self._random = country.chance.source("papers")
-        self._items = load_catalogue().items(case_type="certificate")
+        self._items = load_catalogue().items(scope="cross_province", case_type="certificate")
 
     def application(self, person: PersonKey, window: Province) -> dict[str, Any]:
         """At a window, perhaps of their own province: some with a relative, some at an archive elsewhere."""

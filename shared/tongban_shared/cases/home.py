@@ -30,7 +30,8 @@ class Desk:
     prefix: of its rules: 1 request, 2 grant, 3 referral, 4 refusal, 5 withdrawal, 6 correction. grants: the
     message that says yes. writes: the register's verb with it; reviewed: the verb when an officer is to look.
     home, window: where either side stands after the grant. answer: how long the home registry may take.
-    review: how long its officer may.
+    review: how long its officer may. revocable: what was granted can be taken back when the applicant had
+    withdrawn meanwhile; else the grant stands, and they are told so.
     """
 
     prefix: str
@@ -41,6 +42,7 @@ class Desk:
     answer: timedelta = A_DAY
     review: Limit = A_DAY
     reviewed: str | None = None
+    revocable: bool = True
 
 
 def front_desk(desk: Desk) -> tuple[Step, ...]:
@@ -53,6 +55,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
         *_heard(desk),
         *_sent_back(desk),
         *_withdrawn(desk),
+        *_crossed(desk),
     )
 
 
@@ -141,20 +144,29 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
 
 
 def _withdrawn(desk: Desk) -> tuple[Step, ...]:
-    """Withdrawn before the grant was heard; what was issued while it was on its way is revoked."""
+    """Withdrawn before the grant was heard."""
     p = f"{desk.prefix}5"
     here, going, again = (H.LOCATING, H.CORRECTION, H.CHECKING), H.WITHDRAWING, h(24)
     asked = (H.REQUESTED, H.RETURNED)
-    crossed = (desk.grants, "refusal", "referral")
     return (
         Step(D, here,  "withdraw", OK, None, None,         H.WITHDRAWN, NOBODY, None,  p),
         Step(D, asked, "withdraw", OK, None, "withdrawal", going,       AT_O,   again, p),
         Step(D, going, LIMIT,      OK, None, "withdrawal", going,       AT_O,   again, p),
-        *(Step(D, going, message,  OK, None, None,         H.WITHDRAWN, NOBODY, None,  p) for message in crossed),
+        *(Step(D, going, crossed,  OK, None, None,         H.WITHDRAWN, NOBODY, None,  p) for crossed in ("refusal", "referral")),
         Step(O, (NEW, H.CHECKING, H.REFUSED, H.RETURNED),
                        "withdrawal", OK, None,     "refusal", H.WITHDRAWN, NOBODY, None, p),
-        Step(O, desk.home[0],
-                       "withdrawal", OK, "revoke", None,      H.WITHDRAWN, NOBODY, None, p),
+    )
+
+
+def _crossed(desk: Desk) -> tuple[Step, ...]:
+    """A grant that crossed the withdrawal: what was issued is revoked, or what was entered stays."""
+    p, going = f"{desk.prefix}5", H.WITHDRAWING
+    window, waits, limit = desk.window
+    if not desk.revocable:
+        return (Step(D, going, desk.grants, OK, None, None, window, waits, limit, p),)
+    return (
+        Step(D, going,        desk.grants,  OK, None,     None, H.WITHDRAWN, NOBODY, None, p),
+        Step(O, desk.home[0], "withdrawal", OK, "revoke", None, H.WITHDRAWN, NOBODY, None, p),
     )
 # fmt: on
 
