@@ -18,6 +18,7 @@ from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
+from tongban_shared.messages.register_change import ChangeRequested
 from tongban_shared.messages.registration import Notice
 from tongban_shared.ports import Family, Position
 from tongban_shared.wire import Opened, Refused
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
 LOOKED_AHEAD = 64
+SEALED = frozenset({Offer.name, Reissue.name, ChangeRequested.name})
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -175,7 +177,7 @@ def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
 def _unfold(unit: Unit, event: Event, wire_type: str) -> Event:
     """Open what is sealed or enclosed in a message."""
     office = unit.office
-    if wire_type in {Offer.name, Reissue.name}:
+    if wire_type in SEALED:
         return replace(event, bundle=unseal_offer(office, event))
     if wire_type == Inquire.name:
         enclosed = office.opener.open_proof(event.body.certificate)

@@ -129,7 +129,8 @@ def _on_case(unit: Unit, command: Command) -> Reply:
     outcome = unit.decide(event, case.kind)
     if outcome is None or outcome.fate is not Fate.TAKEN:
         late = command.name == "withdraw" and case.state in COMMITTED
-        return Reply(code="TOO_LATE" if late else "STEP_NOT_ALLOWED", case_id=case.id)
+        code = outcome.code if outcome is not None and outcome.fate is Fate.REFUSED else None
+        return Reply(code="TOO_LATE" if late else code or "STEP_NOT_ALLOWED", case_id=case.id)
     return _reply(unit, outcome.case, ACCEPTED) if command.reply is not None else NO_REPLY
 
 

@@ -11,6 +11,7 @@ from tongban_registry.commands import Command
 from tongban_registry.contact import ContactIn, sealed_contact
 from tongban_shared.cases.common import Application, MaterialIn, PersonRef
 from tongban_shared.cases.kinds import KINDS
+from tongban_shared.catalogue import REGISTER_CHANGE, Scope
 from tongban_shared.errors import LedgerDownError, RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
 from tongban_shared.messages.types import CODE
@@ -106,7 +107,7 @@ class DecisionIn(Closed):
 class ProgressIn(Closed):
     """POST /v1/cases/{case_id}/progress: what the window reports of a case under way."""
 
-    step: Literal["made", "handed_over", "printed", "returned"]
+    step: Literal["made", "handed_over", "printed", "returned", "paper_sent", "paper_received"]
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
@@ -156,6 +157,7 @@ class Door:
         refs = self._persons(given, item)
         missing = check_materials(item, [material.kind for material in given.materials])
         data, origin = await self._entries[item.case_type](self, given, item, (refs, missing))
+        self._in_area(item, given.accepting_org, origin)
         return Command(
             "apply",
             body=Application(data, origin, item.code),
@@ -165,6 +167,14 @@ class Door:
             contact=sealed_contact(given.contact, given.applicant, self.office),
             officer=given.officer,
         )
+
+    def _in_area(self, item: Item, accepting_org: str | None, origin: str | None) -> None:
+        """An item of one province is for its own people, and for those whom a joint window serves."""
+        if item.scope is not Scope.PROVINCE or origin in {None, self.office.province}:
+            return
+        cities = self.office.profile.serves(accepting_org) if item.case_type == REGISTER_CHANGE else {}
+        if not any(city.startswith(origin or "-") for city in cities):
+            raise RefusedError("WRONG_PROVINCE", "this item is for those who are registered in the province")
 
     def destination(self, given: ApplicationIn) -> DestinationIn:
         """Where they move to, in this province. Raises BadInputError."""

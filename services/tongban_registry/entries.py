@@ -13,7 +13,9 @@ from tongban_shared.cases.certificate_data import CertificateData, Kind
 from tongban_shared.cases.common import is_trusted
 from tongban_shared.cases.id_card_data import Card, IdCardData
 from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.register_change_data import ChangeData
 from tongban_shared.cases.temporary_id_data import TemporaryData
+from tongban_shared.effects import FIELDS, MAY_BE_PLACED, NAME, PLACED, RELATION, Effect, is_value
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import PersonKey, check_id_number, province
 from tongban_shared.messages.types import CODE
@@ -22,6 +24,7 @@ from tongban_shared.web.problems import FieldRefusedError
 
 if TYPE_CHECKING:
     from tongban_shared.catalogue import Item
+    from tongban_shared.effects import Does
 
 PURPOSE = re.compile(CODE)
 ALONE_AT_AGE = 16
@@ -52,6 +55,16 @@ class TemporaryDetailsIn(Closed):
     match_percent: Annotated[int, Field(ge=0, le=100)]
     lost: bool = False
     guardian: PersonIn | None = None
+
+
+class ChangeDetailsIn(Closed):
+    """`details` of a change of the register. changes: fields of the resident form and their new values.
+
+    relations: of the members named, in their order, to the new head (GB/T 4761).
+    """
+
+    changes: dict[str, str] = Field(default_factory=dict, max_length=len(FIELDS), repr=False)
+    relations: list[str] = Field(default_factory=list, max_length=20)
 
 
 def details_in(shape: type[Details], given: dict[str, Any]) -> Details:
@@ -158,6 +171,63 @@ async def _temporary_id(door: Door, given: ApplicationIn, item: Item, checked: C
     return data, await door.origin([PersonKey(checked[0][0].person)])
 
 
+async def _register_change(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    does, refs = item.does, checked[0]
+    assert does is not None, "the catalogue says what a change of the register does"
+    details = _changes(given, does)
+    common = _common(door, given, item, checked)
+    cities = door.office.profile.serves(common["accepting_org"])
+    origin = await door.origin([PersonKey(ref.person) for ref in refs])
+    where = await _new_place(door, given, does)
+    if where and origin not in {None, door.office.province}:
+        raise RefusedError("WRONG_PROVINCE", "who moves within a province is registered in it")
+    name = details.changes.get(NAME)
+    renamed = door.key_of(PersonIn(id_number=given.applicant.id_number, name=name))[1] if name else ""
+    data = ChangeData(
+        use=item.variant or "CHANGE",
+        effect=does.effect,
+        ending=does.ending or "",
+        lost=does.lost,
+        ground=item.variant or "",
+        changes=details.changes,
+        new_name_check=renamed,
+        relations=tuple(details.relations),
+        cities=cities,
+        **where,
+        **common,
+    )
+    return data, origin
+
+
+def _changes(given: ApplicationIn, does: Does) -> ChangeDetailsIn:
+    """The new values that this item admits. Raises RefusedError, FieldRefusedError without any value."""
+    details = details_in(ChangeDetailsIn, given.details)
+    if not details.changes.keys() <= set(does.fields) or bool(does.fields) != bool(details.changes):
+        settable = ", ".join(does.fields) or "nothing"
+        raise RefusedError("FIELD_INVALID", f"details.changes: this item sets {settable}")
+    for field, value in details.changes.items():
+        if not is_value(field, value):
+            raise FieldRefusedError(f"details.changes.{field}", "value_error")
+    related = len(given.members) if does.effect is Effect.NEW_HEAD else 0
+    if len(details.relations) != related or not all(map(RELATION.fullmatch, details.relations)):
+        raise RefusedError("FIELD_INVALID", "details.relations: one code for each member, to the new head")
+    return details
+
+
+async def _new_place(door: Door, given: ApplicationIn, does: Does) -> dict[str, Any]:
+    """Where to, for what has a place; nothing where they stay. Raises RefusedError."""
+    if given.destination is None and does.effect not in PLACED:
+        return {}
+    if does.effect not in MAY_BE_PLACED:
+        raise RefusedError("FIELD_INVALID", "destination: nobody moves by this item")
+    to = door.destination(given)
+    if to.household_no and does.effect is not Effect.MOVE_WITHIN:
+        raise RefusedError("FIELD_INVALID", "destination.household_no: only who moves joins a household")
+    if to.household_no and not await door.takes_members(to.household_no):
+        raise RefusedError("HOUSEHOLD_UNKNOWN")
+    return {"station": to.org_code, "address": to.address, "household_no": to.household_no or ""}
+
+
 def _with_guardian(door: Door, given: ApplicationIn, guardian: PersonIn | None) -> None:
     """Under 16 the guardian applies (居民身份证法 Art. 7, 公安部令第78号 Art. 9). Raises RefusedError."""
     today = door.office.today()
@@ -176,4 +246,5 @@ ENTRIES: Mapping[str, Entry] = {
     "certificate": _certificate,
     "id_card": _id_card,
     "temporary_id": _temporary_id,
+    "register_change": _register_change,
 }

@@ -37,6 +37,7 @@ from tongban_registry.reads import (
     READS_PROOFS,
     READS_RECORDS,
     READS_UNDER_WAY,
+    befallen,
     persons_for,
 )
 from tongban_registry.refused_before import RefusedBefore
@@ -270,7 +271,7 @@ class Hall:
         near = loaded.persons_of(batch.case_ids | mine) | batch.persons_of(READS_PERSONS) | told
         loaded.parked = await tx.parked(batch.case_ids | mine | near)
         held_up = {row.case_id for row in loaded.parked}
-        asked = {person for command in commands if command.name == "register" for person in command.persons}
+        asked = befallen(batch, commands, loaded)
         lost = {person for command in commands if command.name in FOUND for person in command.persons}
         moving = loaded.persons_of(batch.cases_of(READS_PERSONS) | mine | held_up)
         applied = {p for c in commands if f"{c.kind}.{c.name}" in READS_RECORDS for p in c.persons}

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tongban_shared.registration import CLAIMING, PaperOnFile, Person
 
 if TYPE_CHECKING:
-    from tongban_registry.register import Writing
     from tongban_registry.storage.rows import StoredReply
+    from tongban_registry.writing import Writing
     from tongban_shared.cases.kind import Case
 
 
@@ -57,6 +57,11 @@ class Loaded:
             if case is not None and case.due_at is not None:
                 found[person.key] = case.due_at
         return found
+
+    def handing_over(self) -> set[str]:
+        """Persons about whom the ledger is being asked: nothing may pre-empt their move now (M4)."""
+        asking = (case for case in (*self.cases.values(), *self.others.values()) if case.state == "RELEASING")
+        return {person for case in asking for person in case.persons}
 
     def released(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of those cases that wait for the destination to settle."""

@@ -14,15 +14,18 @@ from tongban_registry.register import befall
 from tongban_registry.storage.rows import to_us
 from tongban_registry.views import holder_s_move
 from tongban_shared.decide import Fate
+from tongban_shared.effects import Ending
 from tongban_shared.messages.registration import Notice
 from tongban_shared.registration import CANCELLED, CLAIMING, MOVED_ON, Registration
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tongban_registry.unit import Arrival, Unit
     from tongban_shared.registration import Person
 
 # The code with which a notice ends a transfer that is not released yet (MX); the end of a hold ends none.
-BLOCKS = {"HOLD": "HOLD", "DEATH": "NOT_REGISTERED"}
+BLOCKS: dict[str, str] = {"HOLD": "HOLD", **{ending.value: "NOT_REGISTERED" for ending in Ending}}
 
 
 class Way(Enum):
@@ -93,16 +96,35 @@ def _way(unit: Unit, person: Person, notice: Notice) -> Way:
 
 
 def _enter(unit: Unit, person: Person, notice: Notice, officer: str | None) -> Person:
-    """Write it; a transfer that is not released yet ends by it (MX)."""
-    case = unit.case(person.case_id or "")
-    if case is not None and notice.kind in BLOCKS:
-        unit.decide(unit.event("block", case.id, BLOCKS[notice.kind], officer), case.kind)
-        person = unit.people[person.key]
-    unit.put_person(befall(person, notice.kind, notice.entered_at))
+    """Write it, and of two holds or ends of one remember the later."""
     if notice.kind != "DEATH":
         unit.put_notice(person.key, notice.entered_by, (notice.incarnation, notice.number))
-    staged = unit.people[person.key]
-    _remember(unit, staged, notice.kind.lower())
+    return strike(unit, person.key, (notice.kind, notice.entered_at), officer)
+
+
+def end_by_case(unit: Unit, key: str, ending: str, officer: str | None) -> None:
+    """A registration ends by a case: a death as at the door, here or where they are now; else here (E1).
+
+    The rules of the case have seen to it that the ledger is not being asked.
+    """
+    if ending == Ending.DEATH:
+        at_the_door(unit, unit.people[key], ending, officer)
+    else:
+        strike(unit, key, (ending, unit.now), officer)
+
+
+def strike(unit: Unit, key: str, what: tuple[str, datetime], officer: str | None) -> Person:
+    """Enter what befalls somebody who is held here; a transfer that is not released yet ends by it (MX).
+
+    what: HOLD, LIFT_HOLD or how the registration ends, and when. The ledger must not be asking about them.
+    """
+    kind, at = what
+    case = unit.case(unit.people[key].case_id or "")
+    if case is not None and kind in BLOCKS:
+        unit.decide(unit.event("block", case.id, BLOCKS[kind], officer), case.kind)
+    unit.put_person(befall(unit.people[key], kind, at))
+    staged = unit.people[key]
+    _remember(unit, staged, kind.lower())
     return staged
 
 

@@ -33,6 +33,10 @@ LABELS = {
     "household_no": "户号 Household number",
     "relation_code": "与户主关系代码 Relation (GB/T 4761)",
     "address": "住址 Address",
+    "education_code": "文化程度代码 Education (GB/T 4658)",
+    "marital_code": "婚姻状况代码 Marital status (GB/T 2261.2)",
+    "occupation": "职业 Occupation",
+    "service_place": "服务处所 Place of service",
     "moved_in": "迁入情况 Moved in",
 }
 WORDS = {
@@ -40,6 +44,7 @@ WORDS = {
     ("registration_state", "MOVED_OUT"): "已迁出 moved out",
     ("registration_state", "CANCELLED_DEATH"): "死亡注销 cancelled: death",
     ("registration_state", "CANCELLED_MILITARY"): "参军注销 cancelled: military service",
+    ("registration_state", "CANCELLED_ABROAD"): "出国（境）定居注销 cancelled: settled abroad",
     ("sex_code", "1"): "男 male",
     ("sex_code", "2"): "女 female",
 }
@@ -94,6 +99,7 @@ def _titles() -> Mapping[str, tuple[str, str]]:
     cards = {
         "id_card": ("居民身份证（电子证照）", "Resident identity card"),
         "temporary_id": ("临时居民身份证", "Temporary identity card"),
+        "booklet": ("居民户口簿", "Household booklet"),
     }
     return cards | {
         f"{item.case_type}.{item.variant}".lower(): (item.title_zh, item.title_en)

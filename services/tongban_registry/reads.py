@@ -19,6 +19,14 @@ READS_PAPERS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for na
 READS_UNDER_WAY = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.under_way)
 READS_RECORDS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.records)
 
+READS_TRANSFERS = frozenset(f"{kind.name}.{name}" for kind in KINDS.values() for name in kind.reads.transfers)
+
+
+def befallen(batch: Batch, commands: Sequence[Command], loaded: Loaded) -> set[str]:
+    """Persons whom a command at the door, or a case that may end a registration, is about."""
+    at_the_door = {person for c in commands if c.name == "register" for person in c.persons}
+    return at_the_door | persons_for(READS_TRANSFERS, batch, commands, loaded)
+
 
 def persons_for(names: frozenset[str], batch: Batch, commands: Sequence[Command], loaded: Loaded) -> set[str]:
     """Persons of the messages and commands with these names, and of all whose case was held up."""

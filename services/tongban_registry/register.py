@@ -1,46 +1,37 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove; issue · revoke · report_lost · hand_over write documents alone. The tables'
-`writes` names them.
+restore · resume · yield · prove; issue · revoke · report_lost · hand_over write documents alone; change
+enters what an item does to somebody who stays (changes.py). The tables' `writes` names them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
 
+from tongban_registry.changes import change
+from tongban_registry.writing import Verb, Writing, new_head, see_to_those_who_stay
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
-from tongban_shared.cases.migration_rules import staying_members
-from tongban_shared.documents.paper import Paper
 from tongban_shared.documents.verify import Status
+from tongban_shared.effects import Ending
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
 
 NO_RECORD = "{}"
+ENDINGS: Mapping[str, Registration] = {
+    Ending.DEATH: Registration.CANCELLED_DEATH,
+    Ending.MILITARY: Registration.CANCELLED_MILITARY,
+    Ending.ABROAD: Registration.CANCELLED_ABROAD,
+}
 # Rows that claim nothing and bind nobody to another case's outcome.
 UNDECIDED = frozenset({Registration.PREPARED, Registration.DROPPED})
-
-
-@dataclass(slots=True)
-class Writing:
-    """What a verb writes: persons after it, households, documents to sign, and how others stand now."""
-
-    persons: list[Person] = field(default_factory=list)
-    households: list[Household] = field(default_factory=list)
-    households_closed: list[str] = field(default_factory=list)
-    papers: list[Paper] = field(default_factory=list)
-    standings: dict[str, Status] = field(default_factory=dict)
-
-
-Verb = Callable[[Case, Event, Surroundings], Writing]
 
 
 def freeze(case: Case, _event: Event, around: Surroundings) -> Writing:
@@ -105,28 +96,8 @@ def release(case: Case, event: Event, around: Surroundings) -> Writing:
         proof_digest=digest,
         proof=event.proof,
     )
-    _see_to_those_who_stay(writing, case, around)
+    see_to_those_who_stay(writing, {person.household_id for person in writing.persons}, case, around)
     return writing
-
-
-def _see_to_those_who_stay(writing: Writing, case: Case, around: Surroundings) -> None:
-    """A household that lost its head gets a new one; an empty one closes (M-2)."""
-    left = {person.household_id: person for person in writing.persons}
-    staying: dict[str, list[Person]] = {home: [] for home in left if home in around.members}
-    for member in staying_members(case, around):
-        staying[member.household_id].append(member)
-    for home, members in staying.items():
-        if not members:
-            writing.households_closed.append(home)
-        elif not any(member.head for member in members):
-            chosen = _new_head(members, around)
-            writing.persons.append(replace(chosen, head=True, record_version=chosen.record_version + 1))
-
-
-def _new_head(members: Sequence[Person], around: Surroundings) -> Person:
-    """The eldest adult who stays; the eldest of all if there is none."""
-    today = around.now.date()
-    return min(members, key=lambda member: (member.is_minor(today), member.birth_date, member.key))
 
 
 def yield_(case: Case, _event: Event, around: Surroundings) -> Writing:
@@ -140,7 +111,7 @@ def yield_(case: Case, _event: Event, around: Surroundings) -> Writing:
         for key in case.persons
     ]
     writing = Writing(persons=left)
-    _see_to_those_who_stay(writing, case, around)
+    see_to_those_who_stay(writing, {person.household_id for person in writing.persons}, case, around)
     return writing
 
 
@@ -186,7 +157,7 @@ def _settle(case: Case, movers: Sequence[Person], event: Event, around: Surround
         return writing
     digest = data.certificate_digest or certificate_digest(event.body)
     joined = data.household_no is not None
-    head = None if joined else _new_head(movers, around).key
+    head = None if joined else new_head(movers, around).key
     for person in movers:
         writing.persons.append(
             replace(
@@ -218,9 +189,9 @@ def _settled_record(record: dict[str, Any], case: Case, home: str) -> str:
 
 
 def befall(person: Person, kind: str, at: datetime) -> Person:
-    """HOLD, LIFT_HOLD or DEATH of a person who is held here; `at`: when it was entered."""
-    if kind == "DEATH":
-        return replace(person, state=Registration.CANCELLED_DEATH, valid_to=at)
+    """HOLD, LIFT_HOLD or the end of a registration that is held here; `at`: when it was entered."""
+    if kind in ENDINGS:
+        return replace(person, state=ENDINGS[kind], valid_to=at)
     return replace(person, hold=kind == "HOLD")
 
 
@@ -299,4 +270,5 @@ VERBS: Mapping[str, Verb] = {
     "revoke": revoke,
     "report_lost": report_lost,
     "hand_over": hand_over,
+    "change": change,
 }

@@ -65,7 +65,7 @@ class AnsweredIn(ReleaseIn):
 
 
 class TasksAsked(Closed):
-    """GET /v1/tasks. org: the accepting office; the county bureau, which decides, sees all."""
+    """GET /v1/tasks. org: the office whose move it is; the county bureau, which decides, sees all."""
 
     province: Annotated[str | None, StringConstraints(max_length=20)] = None
     org: Annotated[str | None, StringConstraints(max_length=20)] = None
@@ -78,6 +78,7 @@ class _Accepted(msgspec.Struct):
 
     accepting_org: str = ""
     officer: str | None = None
+    answering_org: str = ""
 
 
 _accepted = msgspec.json.Decoder(_Accepted).decode
@@ -183,6 +184,7 @@ def task_view(row: Found) -> dict[str, Any]:
 
 
 def _common(row: Found) -> dict[str, Any]:
+    record = _accepted(row.data)
     return {
         "task_id": row.id,
         "case_id": row.id,
@@ -192,7 +194,8 @@ def _common(row: Found) -> dict[str, Any]:
         "step": row.state,
         "due_at": local(from_us_or_none(row.due_at)),
         "overdue": row.rank == 0,
-        "accepting_org": _accepted(row.data).accepting_org or None,
+        "accepting_org": record.accepting_org or None,
+        "answering_org": record.answering_org or None,
         "claimed_by": row.officer,
         "claimed_until": local(from_us_or_none(row.until)),
     }

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from tongban_registry.envelopes import Outgoing, Sealed
 from tongban_registry.loaded import Loaded
-from tongban_registry.notices import take_notice
+from tongban_registry.notices import end_by_case, take_notice
 from tongban_registry.office import Counters, Office
-from tongban_registry.register import VERBS, Writing
+from tongban_registry.register import VERBS
 from tongban_registry.storage.rows import Changes, to_us
+from tongban_registry.writing import Writing
 from tongban_shared.case_clock import with_deadlines
 from tongban_shared.cases.kind import Case, Draft, Event, Side
 from tongban_shared.cases.kinds import KINDS
@@ -75,6 +76,7 @@ class Unit:
         self._parked: dict[str, list[Arrival]] = {}
         self._newly_parked: set[str | None] = set()
         self._busy_until = loaded.busy_until()
+        self._handing_over = loaded.handing_over()
         limits = office.profile.limits
         self._around = Surroundings(
             province=office.province,
@@ -90,6 +92,7 @@ class Unit:
             papers=loaded.papers,
             under_way=loaded.under_way,
             match_percent=limits.match_percent,
+            handing_over=self._handing_over,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -203,6 +206,8 @@ class Unit:
             self.changes.case_base[case.id] = before.version
         self._loaded.cases[case.id] = case
         self.changes.cases[case.id] = case
+        if case.state == "RELEASING":
+            self._handing_over.update(case.persons)
         if outcome.draft is not None:
             self._send(outcome.draft, case, (event, step.sends if step and step.sends else ""))
         self._note(before, outcome, event)
@@ -231,10 +236,10 @@ class Unit:
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))
         self._tell(before, case)
-        if sent in kind.discloses:
-            for person in case.persons:
-                access = (person, f"province:{case.destination}", case.kind.upper(), case.id, sent, at)
-                self.changes.accesses.append(access)
+        told = next((name for name in (sent, step.writes if step else None) if name in kind.discloses), None)
+        for person in case.persons if told is not None else ():
+            access = (person, f"province:{case.destination}", case.kind.upper(), case.id, told, at)
+            self.changes.accesses.append(access)
 
     def _count(self, before: Case | None, case: Case) -> None:
         """Which open case a person has of a type that counts: the first one, until it is closed."""
@@ -274,6 +279,8 @@ class Unit:
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
         self.changes.documents.extend(self._signed(paper) for paper in writing.papers)
         self.changes.standings.extend((number, to.value) for number, to in writing.standings.items())
+        for key, ending, officer in writing.endings:
+            end_by_case(self, key, ending, officer)
         for key in case.persons[:1]:
             self._loaded.refile(key, writing)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Container, Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -17,16 +17,18 @@ from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from tongban_shared.effects import Does
 from tongban_shared.errors import CatalogueError, UnknownItemError
 from tongban_shared.ids import Province
 
-MIGRATION = "migration"
+MIGRATION, REGISTER_CHANGE = "migration", "register_change"
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 T = TypeVar("T")
 Text = Annotated[str, Field(min_length=1, max_length=100)]
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]*[A-Z]$")]
 Days = Annotated[int, Field(ge=0, le=366)]
+ItemCode = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 Kinds = tuple[str, ...]
 
 
@@ -81,6 +83,8 @@ class Item:
     admits_members: others may be named in the same case.
     four_eyes: who takes the application in may not decide on it.
     restores: a cancelled registration comes back (恢复户口), so there is nothing to cancel at an origin.
+    does: what a change of the register does. leads_to: the item whose case type and variant this one has, for
+    another scope and with materials, limits and fee of its own.
     """
 
     code: str
@@ -98,6 +102,8 @@ class Item:
     admits_members: bool = False
     restores: bool = False
     four_eyes: bool = False
+    does: Does | None = None
+    leads_to: str | None = None
 
     @property
     def service_code(self) -> str:
@@ -214,6 +220,8 @@ class _ItemTable(BaseModel):
     admits_members: bool = False
     restores: bool = False
     four_eyes: bool = False
+    does: Does | None = None
+    leads_to: ItemCode | None = None
     main: Kinds = ()
     secondary: Kinds = ()
     drops: Kinds = ()
@@ -225,7 +233,7 @@ class _File(BaseModel):
     version: Text
     material: dict[Code, _MaterialTable]
     case_type: dict[str, _CaseTypeTable]
-    item: dict[Annotated[str, Field(pattern=r"^[0-9]{4}$")], dict[str, Any]]
+    item: dict[ItemCode, dict[str, Any]]
 
 
 @cache
@@ -251,9 +259,10 @@ def parse_catalogue(text: str) -> Catalogue:
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"catalogue: {error}") from error
     table = strict_table(_File, raw, "catalogue")
-    items = [_read_item(code, table) for code in sorted(table.item)]
+    read = {code: _read_item(code, table) for code in sorted(table.item)}
     _refuse_doubles("service code", [kind.service_code for kind in table.case_type.values()])
-    _refuse_doubles("variant", [f"{item.case_type} {item.variant}" for item in items if item.variant])
+    _refuse_doubles("variant", [f"{item.case_type} {item.variant}" for item in read.values() if item.variant])
+    items = [_led(item, read) for item in read.values()]
     return Catalogue(
         version=table.version,
         material_titles=MappingProxyType({kind: entry.title_zh for kind, entry in table.material.items()}),
@@ -283,6 +292,31 @@ def _read_item(code: str, table: _File) -> Item:
         admits_members=own.admits_members,
         restores=own.restores,
         four_eyes=own.four_eyes,
+        does=own.does,
+        leads_to=own.leads_to,
+    )
+
+
+def _led(item: Item, known: Mapping[str, Item]) -> Item:
+    """The item with the case type that it leads to. Raises CatalogueError: it does nothing, or two things."""
+    where = f"item {item.code}"
+    changes = item.case_type == REGISTER_CHANGE
+    if changes != (item.does is not None or item.leads_to is not None) or (item.does and item.leads_to):
+        raise CatalogueError(f"{where}: one of does and leads_to, for a change of the register alone")
+    if item.does is not None:
+        for fault in item.does.faults(automatic=item.automatic, members=item.admits_members):
+            raise CatalogueError(f"{where}: does: {fault}")
+    if item.leads_to is None:
+        return item
+    target = known.get(item.leads_to)
+    if target is None or target.case_type == REGISTER_CHANGE:
+        raise CatalogueError(f"{where}: leads_to: want an item of another case type")
+    return replace(
+        item,
+        case_type=target.case_type,
+        answers=target.answers,
+        variant=target.variant,
+        admits_members=target.admits_members,
     )
 
 

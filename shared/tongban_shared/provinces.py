@@ -36,6 +36,17 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True)
+class JointWindow:
+    """A window that also serves another city's people (两市一窗). serves: city (4 digits) → its authority.
+
+    What it takes in for that authority (代收代办) the authority decides; the paper goes there (S7).
+    """
+
+    org: OrgCode
+    serves: dict[Annotated[str, Field(pattern=r"^[0-9]{4}$")], OrgCode]
+
+
+@dataclass(frozen=True, slots=True)
 class WorkingCalendar:
     """Where the province's working days (工作日) differ from the national calendar; when offices close."""
 
@@ -81,6 +92,11 @@ class ProvinceProfile:
     calendar: WorkingCalendar
     limits: Limits
     capabilities: Capabilities
+    joint_windows: tuple[JointWindow, ...]
+
+    def serves(self, org: str | None) -> dict[str, str]:
+        """The cities that an office serves beside its own, each with its authority; mostly none."""
+        return next((dict(window.serves) for window in self.joint_windows if window.org == org), {})
 
 
 def deploy_folder() -> Path:
@@ -155,6 +171,7 @@ def _check(profile: ProvinceProfile, stem: str) -> None:
             raise CatalogueError(f"organisation {code} is in another province")
     if len(set(codes)) < len(codes):
         raise CatalogueError("two organisations have one code")
+    _check_windows(profile)
     unknown = profile.capabilities.migration_types - load_catalogue().migration_types
     if unknown:
         raise CatalogueError(f"the catalogue has no migration type {', '.join(sorted(unknown))}")
@@ -164,3 +181,17 @@ def _check(profile: ProvinceProfile, stem: str) -> None:
         ZoneInfo(profile.calendar.time_zone)
     except (ValueError, OSError, KeyError) as error:
         raise CatalogueError(f"no time zone {profile.calendar.time_zone}") from error
+
+
+def _check_windows(profile: ProvinceProfile) -> None:
+    """A joint window is an office of the province; an authority is in the city that it decides for."""
+    offices = {profile.county_bureau, *(station.code for station in profile.stations)}
+    for window in profile.joint_windows:
+        if window.org not in offices:
+            raise CatalogueError(f"joint window {window.org} is no office of this province")
+        for city, authority in window.serves.items():
+            province(city[:2])
+            if not org_code(authority).startswith(city) or window.org.startswith(city):
+                raise CatalogueError(
+                    f"joint window {window.org}: {authority} is no authority of another city"
+                )

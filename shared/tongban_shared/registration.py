@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -24,12 +24,15 @@ class Registration(StrEnum):
     DROPPED = "DROPPED"
     CANCELLED_DEATH = "CANCELLED_DEATH"
     CANCELLED_MILITARY = "CANCELLED_MILITARY"
+    CANCELLED_ABROAD = "CANCELLED_ABROAD"
 
 
 NO_PROOF = "-"
 """In place of a certificate that went with a database that was put back (G1)."""
 CLAIMING = frozenset({Registration.HELD, Registration.FROZEN})
-CANCELLED = frozenset({Registration.CANCELLED_DEATH, Registration.CANCELLED_MILITARY})
+CANCELLED = frozenset(
+    {Registration.CANCELLED_DEATH, Registration.CANCELLED_MILITARY, Registration.CANCELLED_ABROAD}
+)
 MOVED_ON = frozenset({Registration.RELEASED, Registration.CONFIRMED})
 
 
@@ -96,7 +99,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What a decision may know beside the case: read before, never fetched by the decision.
 
     papers: by person. under_way: by person and case type, of the types that count. match_percent: from which
-    score on a face is the one on file.
+    score on a face is the one on file. handing_over: persons about whom the ledger is being asked (M4).
     """
 
     province: str
@@ -112,6 +115,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     papers: Mapping[str, Sequence[PaperOnFile]] = {}
     under_way: Mapping[tuple[str, str], str] = {}
     match_percent: int = 100
+    handing_over: AbstractSet[str] = frozenset()
 
     def other_case(self, person: str, kind: str, case_id: str) -> str | None:
         """Another case of that type which this register has open for the person, or whose paper they hold."""

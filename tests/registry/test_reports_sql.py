@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace as replace_case
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tongban_registry.health import MIGRATIONS
@@ -17,6 +18,7 @@ from tongban_registry.storage.reports import Claim, Reports
 from tongban_registry.storage.rows import case_row, person_row, to_us
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.register_change_data import ChangeData
 from tongban_shared.ids import CaseId, Province, make_case_id
 from tongban_shared.provinces import load_provinces
 from tongban_shared.registration import Person, Registration
@@ -128,6 +130,24 @@ async def numbers(reports: Reports, wanted: Wanted) -> list[str]:
 async def test_overdue_first_then_by_limit(reports: Reports) -> None:
     """A limit that passes now and one that passed before count as overdue; closed cases are not there."""
     assert await numbers(reports, ANY) == [CASES[0], CASES[2], CASES[1]]
+
+
+async def test_a_task_is_on_the_list_of_the_office_whose_move_it_is(sql_url: str) -> None:
+    """What an officer decides is the answering station's, all else the accepting office's."""
+    await upgrade(sql_url, MIGRATIONS)
+    engine = await open_engine(sql_url)
+    home, window = "440100000200", STATION
+    kept = {"kind": "register_change", "item": "0620"}
+    by_both = ChangeData(accepting_org=window, answering_org=home)
+    decided = replace_case(a_case(0), data=by_both, **kept)
+    on_its_way = replace_case(a_case(1, waits=Waits.DESTINATION), data=by_both, **kept)
+    mirrored = replace_case(a_case(2, waits=Waits.DESTINATION), data=ChangeData(answering_org=home), **kept)
+    async with write(engine) as tx:
+        for case in (decided, on_its_way, mirrored):
+            await tx.execute(t.CASES.insert().values(case_row(case)))
+    assert set(await numbers(Reports(engine), Wanted(org=home))) == {decided.id, mirrored.id}
+    assert await numbers(Reports(engine), Wanted(org=window)) == [on_its_way.id]
+    await engine.dispose()
 
 
 async def test_filters(reports: Reports) -> None:

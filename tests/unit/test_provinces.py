@@ -49,6 +49,13 @@ def shipped(name: str) -> dict[str, Any]:
 # What is shipped
 
 
+def test_two_cities_share_a_window() -> None:
+    """It stands in one of them, and takes in for the authority of the other (domain.md §3.10)."""
+    jiangsu = load_provinces()[Province("32")]
+    assert jiangsu.serves("321100000100") == {"3201": "320100000000"}
+    assert jiangsu.serves("320100000100") == {}
+
+
 def test_every_province_has_a_file() -> None:
     """31 profiles, keyed and ordered by code."""
     assert list(load_provinces()) == sorted(PROVINCES)
@@ -173,6 +180,10 @@ def test_a_wrong_province_file_is_named_with_its_fault(folder: Path, old: str, n
         ("[calendar]\noffice_opens = 18:00:00", "closes before it opens"),
         ('[calendar]\nextra_holidays = ["soon"]', "extra_holidays"),
         ("[broken", "not a readable TOML file"),
+        ('[[joint_windows]]\norg = "440100000200"\nserves = {}', "no office of this province"),
+        ('[[joint_windows]]\norg = "440100000100"\nserves = { "44" = "440300000000" }', "joint_windows"),
+        ('[[joint_windows]]\norg = "440100000100"\nserves = { "4403" = "440400000000" }', "authority"),
+        ('[[joint_windows]]\norg = "440100000100"\nserves = { "4401" = "440100000000" }', "authority"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_its_table(folder: Path, addition: str, fault: str) -> None:

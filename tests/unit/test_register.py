@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tongban_registry.register import VERBS, Writing
+from tongban_registry.register import VERBS
+from tongban_registry.writing import Writing
 from tongban_shared.cases.kind import Case, Event, Side
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
 from tongban_shared.cases.migration_data import MigrationData, PersonState

@@ -126,9 +126,28 @@ def calls_people(now: datetime) -> ColumnElement[bool]:
     )
 
 
+def _move_of(org: str) -> ColumnElement[bool]:
+    """Whether it is this office's move: what an officer decides is the answering station's, if one is known.
+
+    All else is the accepting office's. The record is compact JSON and a code holds no quote: each text is
+    that field, nothing else.
+    """
+    data, waits = t.CASES.c.data, t.CASES.c.waits
+    answering, accepting = (
+        data.contains(f'"{name}":"{org}"', autoescape=True) for name in ("answering_org", "accepting_org")
+    )
+    answered, accepted = (
+        data.contains(f'"{name}":"', autoescape=True) for name in ("answering_org", "accepting_org")
+    )
+    return or_(
+        and_(answering, or_(waits == "OFFICER", ~accepted)),
+        and_(accepting, or_(waits != "OFFICER", ~answered)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which cases: each field narrows, None does not. org: accepting office. number: begin of the case id.
+    """Which cases: each field narrows, None does not. org: whose move it is. number: begin of the case id.
 
     called: those for people.
     """
@@ -155,8 +174,7 @@ class Wanted:
         if self.waits is not None:
             found.append(cases.waits == self.waits)
         if self.org is not None:
-            # The record is compact JSON and a code holds no quote: this text is that field, nothing else.
-            found.append(cases.data.contains(f'"accepting_org":"{self.org}"', autoescape=True))
+            found.append(_move_of(self.org))
         if self.province is not None:
             found.append(or_(cases.origin == self.province, cases.destination == self.province))
         if self.overdue is not None:

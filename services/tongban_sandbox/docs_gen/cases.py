@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, prose, table
-from tongban_shared.cases import certificate, id_card, migration, temporary_id
+from tongban_shared.cases import certificate, id_card, migration, register_change, temporary_id
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
 DAYS_FROM = timedelta(days=7)
@@ -66,6 +66,14 @@ TEMPORARY_ID_PAGE = CasePage(
     "shared/tongban_shared/cases/temporary_id.py",
     temporary_id.TEMPORARY_ID,
     temporary_id.STEPS,
+    HOME_SIDES,
+)
+
+REGISTER_CHANGE_PAGE = CasePage(
+    "Changes of the register 登记事项变更",
+    "shared/tongban_shared/cases/register_change.py",
+    register_change.REGISTER_CHANGE,
+    register_change.STEPS,
     HOME_SIDES,
 )
 

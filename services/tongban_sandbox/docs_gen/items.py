@@ -22,22 +22,28 @@ ITEM_HEAD = (
     "members",
     "four eyes",
 )
+# Of a case type whose items say what they do.
+DOES_HEAD = (*ITEM_HEAD, "does")
 
 INTRODUCTION = """`answers` says which side of a case decides; this is the whole routing rule. `promised`
 and `statutory` are working days (工作日). `automatic`: a clean case with materials of grade A alone is
 decided at once under a standing approval; otherwise an officer decides. `members`: others may move in the
 same case. `four eyes`: who takes an application in may not decide on it.
-A missing **main** material refuses an application at the door, a missing secondary one leads
-to one notice of correction (补正). A province may support some of the types only; its file says so."""
+`does`: what happens to the register ([effects](../shared/tongban_shared/effects.py)), or the item
+whose case type this one has. A missing **main** material refuses an application at the door, a missing
+secondary one leads to one notice of correction (补正). A province may support some of the types only; its
+file says so."""
 
 
 def items_page() -> str:
     """docs/items.md."""
     catalogue = load_catalogue()
     blocks = [f"Version {code(catalogue.version)}.", INTRODUCTION]
-    for case_type, found in groupby(catalogue.items(), key=lambda item: item.case_type):
+    for _, found in groupby(catalogue.items(), key=lambda item: item.service_code):
         items = list(found)
-        blocks += [f"## Case type `{case_type}`", table(ITEM_HEAD, map(_item_row, items))]
+        case_type, does = items[0].case_type, any(item.does for item in items)
+        head, row = (DOES_HEAD, _does_row) if does else (ITEM_HEAD, _item_row)
+        blocks += [f"## Case type `{case_type}`", table(head, map(row, items))]
         scopes, fees = _values(item.scope for item in items), _values(item.fee_yuan for item in items)
         blocks += [f"Scope: {scopes}. Fee in yuan: {fees}.", f"### Materials of `{case_type}`"]
         blocks += [table(("code", "main", "secondary"), map(_materials_row, items))]
@@ -69,6 +75,15 @@ def _item_row(item: Item) -> Sequence[str]:
         yes(item.admits_members),
         yes(item.four_eyes),
     )
+
+
+def _does_row(item: Item) -> Sequence[str]:
+    """The same with what the item does."""
+    does = item.does
+    if does is None:
+        return (*_item_row(item), f"as {code(item.leads_to)}")
+    of = [*does.fields, *([does.ending] if does.ending else ()), *(["lost"] if does.lost else ())]
+    return (*_item_row(item), " ".join((code(does.effect), ", ".join(of))).strip())
 
 
 def _materials_row(item: Item) -> Sequence[str]:

@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tongban_registry.register import VERBS, Writing
+from tongban_registry.register import VERBS
+from tongban_registry.writing import Writing
 from tongban_sandbox.model.checks import STUCK, TWICE, TWO, ZERO
 from tongban_sandbox.model.instances import MOVE, PUT_BACK, RACE
 from tongban_sandbox.model.rules import PRODUCT, Rules

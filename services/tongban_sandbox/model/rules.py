@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tongban_registry.register import VERBS, Verb
+from tongban_registry.register import VERBS
+from tongban_registry.writing import Verb
 from tongban_shared import custody
 from tongban_shared.cases.kind import CaseKind
 from tongban_shared.cases.migration import MIGRATION

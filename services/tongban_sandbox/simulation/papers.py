@@ -62,7 +62,7 @@ class PaperApplications:
         self._country = country
         self._random = country.chance.source("papers")
         catalogue = load_catalogue()
-        self._certificates = catalogue.items(case_type="certificate")
+        self._certificates = catalogue.items(scope="cross_province", case_type="certificate")
         self._cards = catalogue.items(case_type="id_card")
         self._temporary = catalogue.items(case_type="temporary_id")[0]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tongban_shared.custody import Entry
 
 CLAIMING = frozenset({"HELD", "FROZEN"})
-ENDED = frozenset({"CANCELLED_DEATH", "CANCELLED_MILITARY"})
+ENDED = frozenset({"CANCELLED_DEATH", "CANCELLED_MILITARY", "CANCELLED_ABROAD"})
 BINDING = frozenset({"PREPARED", "HELD", "FROZEN"}) | ENDED
 IN_TRANSFER = frozenset({"FROZEN", "RELEASED", "PREPARED"})
 ACCEPTED = frozenset({"PREPARED", "RESTORING", "VERIFYING", "COMPLETED"})

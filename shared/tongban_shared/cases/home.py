@@ -32,6 +32,8 @@ class Desk:
     message that says yes. writes: the register's verb with it; reviewed: the verb when an officer is to look.
     home, window: where either side stands after the grant. answer: how long the home registry may take.
     review: how long its officer may. later: where the accepting province stands after `window`, before the end.
+    revocable: what was granted can be taken back when the applicant had withdrawn meanwhile; else the grant
+    stands, and they are told so.
     """
 
     prefix: str
@@ -42,6 +44,7 @@ class Desk:
     answer: timedelta = A_DAY
     review: Limit = A_DAY
     reviewed: str | None = None
+    revocable: bool = True
     later: tuple[str, ...] = ()
 
     def open_after_grant(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
         *_asked_again(desk),
         *_sent_back(desk),
         *_withdrawn(desk),
+        *_crossed(desk),
     )
 
 
@@ -137,9 +141,14 @@ def _heard(desk: Desk) -> tuple[Step, ...]:
 def _asked_again(desk: Desk) -> tuple[Step, ...]:
     """An accepting province that was put back asks once more what was answered: it gets the same answer (G1).
 
-    Of a home registry that was put back and now grants what it had refused, the case has ended: it is told so.
+    A home registry that was put back and now grants what it had refused is told that the case has ended, and
+    takes it back; what it has entered stands.
     """
     home, waits, limit = desk.home
+
+    def after(end: str) -> tuple[str | None, str, Waits, Limit]:
+        return ("withdrawal", end, NOBODY, None) if desk.revocable else (None, *desk.window)
+
     granted = () if home == H.COMPLETED else (
         Step(O, home, "requested", "again", None, desk.grants, home, waits, limit, "G1"),
     )
@@ -147,7 +156,7 @@ def _asked_again(desk: Desk) -> tuple[Step, ...]:
         *granted,
         Step(O, H.COMPLETED, "requested", "again", None, desk.grants, H.COMPLETED, NOBODY, None, "G1"),
         Step(O, H.WITHDRAWN, "requested", "again", None, "refusal",   H.WITHDRAWN, NOBODY, None, "G1"),
-        *(Step(D, end, desk.grants, OK, None, "withdrawal", end, NOBODY, None, "G1") for end in sorted(ENDS - {H.COMPLETED})),
+        *(Step(D, end, desk.grants, OK, None, *after(end), "G1") for end in sorted(ENDS - {H.COMPLETED})),
     )
 
 
@@ -170,20 +179,29 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
 
 
 def _withdrawn(desk: Desk) -> tuple[Step, ...]:
-    """Withdrawn before the grant was heard; what was issued while it was on its way is revoked."""
+    """Withdrawn before the grant was heard."""
     p = f"{desk.prefix}5"
     here, going, again = (H.LOCATING, H.CORRECTION, H.CHECKING), H.WITHDRAWING, h(24)
     asked = (H.REQUESTED, H.RETURNED)
-    crossed = (desk.grants, "refusal", "referral")
     return (
         Step(D, here,  "withdraw", OK, None, None,         H.WITHDRAWN, NOBODY, None,  p),
         Step(D, asked, "withdraw", OK, None, "withdrawal", going,       AT_O,   again, p),
         Step(D, going, LIMIT,      OK, None, "withdrawal", going,       AT_O,   again, p),
-        *(Step(D, going, message,  OK, None, None,         H.WITHDRAWN, NOBODY, None,  p) for message in crossed),
+        *(Step(D, going, crossed,  OK, None, None,         H.WITHDRAWN, NOBODY, None,  p) for crossed in ("refusal", "referral")),
         Step(O, (NEW, H.CHECKING, H.REFUSED, H.RETURNED),
                        "withdrawal", OK, None,     "refusal", H.WITHDRAWN, NOBODY, None, p),
-        Step(O, desk.home[0],
-                       "withdrawal", OK, "revoke", None,      H.WITHDRAWN, NOBODY, None, p),
+    )
+
+
+def _crossed(desk: Desk) -> tuple[Step, ...]:
+    """A grant that crossed the withdrawal: what was issued is revoked, or what was entered stays."""
+    p, going = f"{desk.prefix}5", H.WITHDRAWING
+    window, waits, limit = desk.window
+    if not desk.revocable:
+        return (Step(D, going, desk.grants, OK, None, None, window, waits, limit, p),)
+    return (
+        Step(D, going,        desk.grants,  OK, None,     None, H.WITHDRAWN, NOBODY, None, p),
+        Step(O, desk.home[0], "withdrawal", OK, "revoke", None, H.WITHDRAWN, NOBODY, None, p),
     )
 # fmt: on
 

@@ -30,12 +30,14 @@ class Asked(Frozen, frozen=True):
     missing: material kinds still owed. automatic: need not wait for an officer. trusted: nor do its materials,
     all of grade A. hops: how often the persons were said to have moved on. licence_id, document, valid_until:
     of what was issued; times are aware UTC, valid_until None is without end. other_case: the one that has the
-    person already. level: how far up a task has been passed that nobody took.
+    person already. level: how far up a task has been passed that nobody took. answering_org: the station whose
+    officer decides, where this registry answers.
     """
 
     use: str = ""
     channel: str = "window"
     accepting_org: str = ""
+    answering_org: str = ""
     persons: tuple[PersonRef, ...] = ()
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()

@@ -80,6 +80,8 @@ class Memory:
         person = subject(case, around)
         if verdict.name == OK and not returned and case.origin == around.province and person is not None:
             case = replace(case, origin=person.moved_to)
+        if case.origin == around.province:
+            case = remember(case, answering_org=self.rules.station(case, around))
         return self.rules.grant(case, event, around) if verdict.name == HERE.name else case
 
     def after_requested(self, case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
@@ -87,6 +89,7 @@ class Memory:
         if verdict.name == "again":
             return case if case.persons else self.rules.as_asked(case, event)
         asked = with_other_case(self.rules.as_asked(case, event), verdict, around)
+        asked = remember(asked, answering_org=self.rules.station(asked, around))
         return self.rules.grant(asked, event, around) if verdict.name == HERE.name else asked
 
     def after_decision(self, case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:

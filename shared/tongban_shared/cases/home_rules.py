@@ -31,6 +31,7 @@ UNDONE = frozenset({H.WITHDRAWN, H.VOIDED})
 HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
 NOT_REGISTERED = Verdict("refused", "NOT_REGISTERED")
 LIMITS: Mapping[str, Limit] = {"correction": correction_limit}
+STATION_DIGITS = 12
 
 
 def subject(case: Case, around: Surroundings) -> Person | None:
@@ -88,6 +89,11 @@ class Answering:
     grant: Callable[[Case, Event, Surroundings], Case]
     asks: tuple[str, ...]
     reason: str = "NOT_ELIGIBLE"
+
+    def station(self, case: Case, around: Surroundings) -> str:
+        """The station that answers here: the one in the number of the applicant's household (domain.md §1.3)."""
+        person = subject(case, around)
+        return "" if person is None else person.household_id[:STATION_DIGITS]
 
     def by(self, holder: str | None, case: Case, around: Surroundings) -> Verdict:
         """Who answers: nobody known yet, another registry, or this one."""

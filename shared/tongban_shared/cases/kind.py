@@ -41,8 +41,8 @@ class Waits(StrEnum):
 NEW = "NEW"
 LIMIT = "limit"
 OK = "ok"
-# Verbs that write documents and leave the register as it is.
-ON_PAPER = frozenset({"issue", "revoke", "report_lost", "hand_over"})
+# Verbs by which nobody changes hands: documents, and entries of people who stay in the province.
+STAYS = frozenset({"issue", "revoke", "report_lost", "hand_over", "change"})
 
 
 def h(hours: int) -> timedelta:
@@ -179,6 +179,7 @@ class Reads:
     """Messages, by name, that need more than their case: register rows, household members, forms, certificates.
 
     papers: the persons' documents that are current. under_way: their open cases of types that count.
+    transfers: the cases that the persons are frozen for, which may end by this one.
     """
 
     persons: frozenset[str]
@@ -187,6 +188,7 @@ class Reads:
     proofs: frozenset[str] = frozenset()
     papers: frozenset[str] = frozenset()
     under_way: frozenset[str] = frozenset()
+    transfers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class CaseKind:
     it, and the draft. limits: named limits → when they pass.
     late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
     shows: the view's parts that are this type's own, `documents` among them. discloses: messages that tell the
-    other side of a person, for that person's access log. counted: sides on which an open case of this type is
+    other side of a person, and verbs that change their entries, for that person's access log. counted: sides on which an open case of this type is
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
     item of its type a case is; None: its other side's mirror is of no item.
@@ -244,7 +246,7 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
     """
     ends = frozenset(terminal)
-    if any(step.writes is not None and step.writes not in ON_PAPER for step in steps):
+    if any(step.writes is not None and step.writes not in STAYS for step in steps):
         _check_hand_over(steps)
     for step in steps:
         if (step.next in ends) != (step.limit is None):
