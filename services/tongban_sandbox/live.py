@@ -16,12 +16,13 @@ from rich.console import Console
 
 from tongban_sandbox.api import OverHttp
 from tongban_sandbox.booklet import HOUSEHOLD_OF, MEMBERS_OF, Member, member_of, seeded_households
+from tongban_sandbox.choosing import PROVINCES
 from tongban_sandbox.demo import plain
 from tongban_sandbox.homes import Claims, Homes, Transit, count_homes
 from tongban_sandbox.live_parts import Parts
 from tongban_sandbox.registers import CLAIMS, CLOSED, IN_TRANSFER, PERSONS_REGISTERED
 from tongban_sandbox.state import Plan
-from tongban_sandbox.stories import PROVINCES, STORIES, tell_all
+from tongban_sandbox.stories import STORIES, tell_all
 from tongban_sandbox.teller import StoryError, Teller
 from tongban_shared.ids import Province, person_key
 from tongban_shared.keys import load_secrets

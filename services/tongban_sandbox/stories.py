@@ -1,37 +1,34 @@
-"""Four stories, each from application to its end, told through the gateway alone.
+"""Stories, each from application to its end, told through the gateway alone.
 
 The same stories run in one process (`tongban demo`) and over real parts (`tongban live`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tongban_sandbox.people import AS_OF, HEAD, HUSBAND, UNRELATED, WIFE, SyntheticHousehold, SyntheticPerson
+from tongban_sandbox.choosing import GUANGDONG, JIANGSU, ZHEJIANG, age_of, first
+from tongban_sandbox.people import HEAD, HUSBAND, UNRELATED, WIFE, SyntheticHousehold, SyntheticPerson
+from tongban_sandbox.stories_papers import PAPER_STORIES
 from tongban_shared.documents.document import present
-from tongban_shared.ids import Province, Sex
+from tongban_shared.ids import Sex
 
 if TYPE_CHECKING:
     from tongban_sandbox.teller import Teller
 
-JIANGSU, ZHEJIANG, GUANGDONG = Province("32"), Province("33"), Province("44")
-PROVINCES = (JIANGSU, ZHEJIANG, GUANGDONG)
-"""All that the stories need: a country of these three will do."""
-
 CHILDREN, GRADUATES, MIDDLE_AGED, ELDERLY, THREE = range(15), range(22, 28), range(25, 46), 60, 3
 PARENT_TO_CHILD, TALENT, JOB_TRANSFER, SPOUSE = "0105", "0108", "0101", "0104"
 KINSHIP = "0203"
-Fits = Callable[[SyntheticHousehold], bool]
 
 
 async def mother_moves_in(teller: Teller) -> None:
     """A mother joins her child in another province, with one visit; an officer decides."""
     teller.title("A mother joins her child: one visit to a window", JIANGSU, GUANGDONG)
-    mother = _first(teller, JIANGSU, _is_elderly_woman_alone).members[0]
-    child = _first(teller, GUANGDONG, _is_family_of_three)
+    mother = first(teller, JIANGSU, _is_elderly_woman_alone).members[0]
+    child = first(teller, GUANGDONG, _is_family_of_three)
     case_id = await teller.apply(
         PARENT_TO_CHILD,
         [mother],
@@ -64,10 +61,10 @@ async def graduate_settles_first(teller: Teller) -> None:
 async def household_follows_its_head(teller: Teller) -> None:
     """The head of a household moves on ahead; the origin names a new head; later the rest follow and join."""
     teller.title("A household whose head moves on ahead", GUANGDONG, ZHEJIANG)
-    family = _first(teller, GUANGDONG, _is_couple_with_child)
+    family = first(teller, GUANGDONG, _is_couple_with_child)
     head, *rest = family.members
-    first = await teller.apply(JOB_TRANSFER, [head], ZHEJIANG, channel="online", address="示例市新家路8号")
-    await teller.completes(first)
+    ahead = await teller.apply(JOB_TRANSFER, [head], ZHEJIANG, channel="online", address="示例市新家路8号")
+    await teller.completes(ahead)
     await teller.lives_in(head, ZHEJIANG)
     staying = await teller.household(GUANGDONG, family.household_no)
     named = [m.id_number for m in staying if m.head]
@@ -91,9 +88,9 @@ async def household_follows_its_head(teller: Teller) -> None:
 async def school_asks_who_the_parents_are(teller: Teller) -> None:
     """A family living elsewhere needs a certificate of kinship; the school checks it, and sees two names."""
     teller.title("A certificate of kinship for a school, without a trip home", JIANGSU, GUANGDONG)
-    family = _first(teller, JIANGSU, _is_couple_with_child)
-    parent, child = family.members[0], next(m for m in family.members if _age(m) in CHILDREN)
-    case_id = await teller.request(KINSHIP, [parent, child], GUANGDONG)
+    family = first(teller, JIANGSU, _is_couple_with_child)
+    parent, child = family.members[0], next(m for m in family.members if age_of(m) in CHILDREN)
+    case_id = await teller.request(KINSHIP, [parent, child], GUANGDONG, channel="online")
     await teller.completes(case_id)
     document = await teller.document(case_id)
     names = ("person_1.name", "person_2.name")
@@ -114,6 +111,7 @@ STORIES = (
     graduate_settles_first,
     household_follows_its_head,
     school_asks_who_the_parents_are,
+    *PAPER_STORIES,
 )
 
 
@@ -125,28 +123,23 @@ async def tell_all(teller: Teller) -> None:
         await teller.count_homes("after")
 
 
-def _first(teller: Teller, province: Province, fits: Fits) -> SyntheticHousehold:
-    """The first household that fits and that no story before has used."""
-    return teller.choose(province, fits)
-
-
 def _graduate(teller: Teller) -> SyntheticPerson:
     """A young member of a collective household (集体户), such as a university's."""
-    home = _first(teller, ZHEJIANG, lambda home: any(_is_graduate(m) for m in home.members))
+    home = first(teller, ZHEJIANG, lambda home: any(_is_graduate(m) for m in home.members))
     return next(m for m in home.members if _is_graduate(m))
 
 
 def _is_graduate(member: SyntheticPerson) -> bool:
-    return member.relation_code == UNRELATED and _age(member) in GRADUATES
+    return member.relation_code == UNRELATED and age_of(member) in GRADUATES
 
 
 def _is_elderly_woman_alone(home: SyntheticHousehold) -> bool:
     person = home.members[0]
-    return len(home.members) == 1 and person.sex is Sex.FEMALE and _age(person) >= ELDERLY
+    return len(home.members) == 1 and person.sex is Sex.FEMALE and age_of(person) >= ELDERLY
 
 
 def _is_family_of_three(home: SyntheticHousehold) -> bool:
-    return home.kind == "FAMILY" and len(home.members) == THREE and _age(home.members[0]) in MIDDLE_AGED
+    return home.kind == "FAMILY" and len(home.members) == THREE and age_of(home.members[0]) in MIDDLE_AGED
 
 
 def _is_couple_with_child(home: SyntheticHousehold) -> bool:
@@ -166,8 +159,4 @@ def _couple(relations: Sequence[str]) -> bool:
 
 
 def _minors(members: Iterable[SyntheticPerson]) -> bool:
-    return any(_age(member) in CHILDREN for member in members)
-
-
-def _age(person: SyntheticPerson) -> int:
-    return (AS_OF - person.birth_date).days * 100 // 36_525
+    return any(age_of(member) in CHILDREN for member in members)

@@ -123,20 +123,33 @@ class Teller:
         self.say(f"applied ({channel}), case {case_id}, {len(people)} moving")
         return case_id
 
-    async def request(self, item: str, persons: Sequence[SyntheticPerson], window: Province) -> str:
-        """Ask at a window for what the home registry answers, with grade A; returns the number."""
+    async def request(
+        self,
+        item: str,
+        persons: Sequence[SyntheticPerson],
+        window: Province,
+        *,
+        channel: str = "window",
+        org: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        grade: str = "A",
+    ) -> str:
+        """Ask from a province for what the home registry answers; its number. org: another window's."""
         people = [{"id_number": person.id_number, "name": person.name} for person in persons]
         body = {
             "item": item,
-            "accepting_org": load_provinces()[window].stations[0].code,
+            "channel": channel,
+            "accepting_org": org or load_provinces()[window].stations[0].code,
             "applicant": people[0],
             "members": people[1:],
-            "materials": [{"kind": m.kind, "grade": "A"} for m in load_catalogue().item(item).materials],
+            "details": dict(details or {}),
+            "materials": [{"kind": m.kind, "grade": grade} for m in load_catalogue().item(item).materials],
             "purpose": "SCHOOL",
         }
         reply = await self._post("/v1/cases", body)
         case_id = str(reply.body["case_id"])
-        self.say(f"applied at a window in {name_of(window)}, case {case_id}")
+        where = f"at a window in {name_of(window)}" if channel == "window" else "through the app"
+        self.say(f"applied {where}: {load_catalogue().item(item).title_zh}, case {case_id}")
         return case_id
 
     async def document(self, case_id: str) -> Document:
@@ -153,9 +166,23 @@ class Teller:
         reply = await self._post("/v1/documents/verify", body, expected=HTTPStatus.OK)
         return reply.body["valid"] is True
 
-    async def decide(self, case_id: str, outcome: str) -> None:
-        """An officer of the destination decides."""
-        await self._post(f"/v1/cases/{case_id}/decision", {"outcome": outcome, "officer": "officer-1"})
+    async def decide(self, case_id: str, outcome: str, province: Province | None = None) -> None:
+        """An officer decides, of the destination or of another province that has the case on its desk."""
+        path, query = f"/v1/cases/{case_id}", f"?province={province}" if province else ""
+        await self._until(path + query, lambda view: _owner(view) == "officer", f"{case_id}: a task")
+        await self._post(f"{path}/decision{query}", {"outcome": outcome, "officer": "officer-1"})
+        self.say(f"an officer in {name_of(province) if province else 'the destination'}: {outcome}")
+
+    async def report(self, case_id: str, *steps: str) -> None:
+        """The window reports what it has done: printed, made, handed over."""
+        for step in steps:
+            await self._post(f"/v1/cases/{case_id}/progress", {"step": step, "officer": "window-1"})
+            self.say(f"the window reports: {step}")
+
+    async def gets_to(self, case_id: str, step: str) -> dict[str, Any]:
+        """Wait until the case has come to this step, as its timeline names it."""
+        path = f"/v1/cases/{case_id}"
+        return await self._until(path, lambda view: _step(view) == step, f"{case_id} should be {step}")
 
     async def reaches(self, case_id: str, state: str) -> dict[str, Any]:
         """Wait until the case waits for a person in this state."""
@@ -253,3 +280,12 @@ class Teller:
             return await self._country.api.call(method, path, body, key=key, wait_s=wait_s)
         except UnavailableError:
             return None
+
+
+def _owner(view: Mapping[str, Any]) -> str | None:
+    waiting = view["waiting_for"]
+    return None if waiting is None else str(waiting["owner"])
+
+
+def _step(view: Mapping[str, Any]) -> str:
+    return str(view["timeline"][-1]["state"])

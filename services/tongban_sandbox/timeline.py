@@ -29,9 +29,20 @@ EVENTS: Mapping[str, str] = {
     "cancel": "cancelled by the origin",
     "inquire": "asked whether it has settled",
     "limit": "a time limit passed",
-    "requested": "asked for a certificate",
+    "requested": "asked from another province",
     "issued": "certificate issued",
     "referral": "the next holder is named",
+    "correction": "more is needed 补正",
+    "authorised": "the right to print is given",
+    "printed": "printed and handed out",
+    "lapsed": "the right to print has lapsed",
+    "returned": "the card was handed back",
+    "approved": "reviewed and signed at home 审核签发",
+    "made": "the card is made 制证",
+    "unclaimed": "nobody came for the card",
+    "handed_over": "the card is handed over 领取",
+    "paper_sent": "the paper is on its way",
+    "paper_received": "the paper has come",
 }
 
 

@@ -15,6 +15,6 @@ def test_the_demo_completes_all_stories() -> None:
     """It exits with 0, says so, and everybody has exactly one home after each story."""
     done = subprocess.run([*TONGBAN, "demo"], capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
-    assert "4 of 4 stories completed" in done.stdout
-    assert done.stdout.count("exactly one home: 14100 of 14100") == 5
-    assert done.stdout.count("✓ completed on both sides") == 5
+    assert "7 of 7 stories completed" in done.stdout
+    assert done.stdout.count("exactly one home: 14100 of 14100") == 8
+    assert done.stdout.count("✓ completed on both sides") == 9
