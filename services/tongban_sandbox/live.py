@@ -59,7 +59,7 @@ class LiveCountry:
         """Count between stories, when nothing moves: the databases are read one after another."""
         self._parts.check()
         claims = {code: await self._claims(code) for code in self._parts.provinces}
-        rows = await _fetch(self._parts.ledger_database, PERSONS_REGISTERED)
+        rows = await fetch(self._parts.ledger_database, PERSONS_REGISTERED)
         return count_homes(claims, int(rows[0][0]))
 
     async def _claims(self, province: Province) -> Claims:
@@ -70,10 +70,11 @@ class LiveCountry:
         return Claims(held, len(rows) - len(transit), transit, int(closed))
 
     async def _ask(self, province: Province, question: str, *values: str) -> Sequence[Any]:
-        return await _fetch(self._parts.database(province), question.replace("?", "$1"), *values)
+        return await fetch(self._parts.database(province), question.replace("?", "$1"), *values)
 
 
-async def _fetch(dsn: str, question: str, *values: str) -> Sequence[Any]:
+async def fetch(dsn: str, question: str, *values: str) -> Sequence[Any]:
+    """Look into a database, beside whatever runs on it."""
     connection = await asyncpg.connect(dsn.replace("postgresql+asyncpg", "postgresql"))
     try:
         return list(await connection.fetch(question, *values))

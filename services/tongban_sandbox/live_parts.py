@@ -221,6 +221,10 @@ class Parts:
             return (await self._http.get(address)).status_code == httpx.codes.OK
         return False
 
+    def process(self, name: str) -> Running:
+        """A program by its name, as registry-44. Raises KeyError."""
+        return {process.launch.name: process for process in self._processes}[name]
+
     def check(self) -> None:
         """Raises ServerFailedError with the end of its log if one of our programs has stopped by itself."""
         for process in self._processes:
