@@ -32,7 +32,7 @@ from tongban_shared.ids import PersonKey, Province, custody_digest
 from tongban_shared.keys import load_directory, load_secrets
 from tongban_shared.ledger_memory import MemoryLedger
 from tongban_shared.ledger_wire import Head
-from tongban_shared.ports import Move, Passage, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Move, Passage, Verdict
 
 
 class NamedLedger(MemoryLedger):
@@ -62,6 +62,17 @@ class NamedLedger(MemoryLedger):
         """Persons in it by digest."""
         found = await super().passages(province, after, limit)
         return [replace(passage, person=self.digest_of(PersonKey(passage.person))) for passage in found]
+
+    async def claim_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        """Children in it by digest."""
+        return [self._named(held) for held in await super().claim_births(births)]
+
+    async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        """Children in it by digest."""
+        return [self._named(held) for held in await super().release_births(births)]
+
+    def _named(self, held: BirthHeld) -> BirthHeld:
+        return replace(held, persons=tuple(self.digest_of(PersonKey(person)) for person in held.persons))
 
     async def sums(self, key: bytes, prefixes: Sequence[str]) -> SumsFound:
         """As the service has them."""
