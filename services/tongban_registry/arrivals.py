@@ -18,6 +18,7 @@ from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
+from tongban_shared.messages.newborn import BirthRequested
 from tongban_shared.messages.registration import Notice
 from tongban_shared.ports import Family, Position
 from tongban_shared.wire import Opened, Refused
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
 LOOKED_AHEAD = 64
+SEALED = frozenset({Offer.name, Reissue.name, BirthRequested.name})
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -175,7 +177,7 @@ def arrival_of(unit: Unit, opened: Opened, tries: int = 0) -> Arrival | None:
 def _unfold(unit: Unit, event: Event, wire_type: str) -> Event:
     """Open what is sealed or enclosed in a message."""
     office = unit.office
-    if wire_type in {Offer.name, Reissue.name}:
+    if wire_type in SEALED:
         return replace(event, bundle=unseal_offer(office, event))
     if wire_type == Inquire.name:
         enclosed = office.opener.open_proof(event.body.certificate)
@@ -217,7 +219,7 @@ def _is_bound(office: Office, event: Event) -> bool:
 
 
 def unseal_offer(office: Office, event: Event) -> bytes:
-    """The record bundle of an offer, the very bytes of its digest. Raises WireError(BAD_SEAL)."""
+    """What is sealed in a message, as the record bundle of an offer: the very bytes of its digest. Raises WireError(BAD_SEAL)."""
     context = sealing_context(event.case_id, event.body)
     bundle = office.signer.unseal(event.sender or "", event.body.sealed, context)
     if sha256(bundle).hexdigest() != event.body.digest:

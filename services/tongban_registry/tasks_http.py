@@ -38,6 +38,7 @@ LIMIT = 50
 CALLS = {
     Waits.ORIGIN: "call the origin: its answer is overdue",
     Waits.DESTINATION: "call the destination: it has not settled yet",
+    Waits.THIRD_PARTY: "call the registry that was asked: its answer is overdue",
     Waits.LEDGER: "call the keeper of the custody ledger: it is silent, or knows of another hand-over",
 }
 Who = Annotated[str, StringConstraints(min_length=1, max_length=40)]
@@ -70,6 +71,7 @@ class _Accepted(msgspec.Struct):
     """What a task shows of the case's own record."""
 
     accepting_org: str = ""
+    asked: str = ""
 
 
 _accepted = msgspec.json.Decoder(_Accepted).decode
@@ -149,7 +151,9 @@ def task_view(row: Found) -> dict[str, Any]:
 
 def _whom(row: Found) -> dict[str, str] | None:
     """The office to call, as the province's own file names it; None: an officer's own move, or the ledger."""
-    code = {Waits.ORIGIN: row.origin, Waits.DESTINATION: row.destination}.get(Waits(row.waits))
+    owners = {Waits.ORIGIN: row.origin, Waits.DESTINATION: row.destination}
+    owners[Waits.THIRD_PARTY] = _accepted(row.data).asked
+    code = owners.get(Waits(row.waits))
     profile = provinces().get(Province(code or ""))
     return None if profile is None else {"province": profile.code, "contact": profile.contact}
 

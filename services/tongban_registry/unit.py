@@ -276,9 +276,10 @@ class Unit:
         self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))
-        if sent in kind.discloses:
+        if sent in kind.discloses and outcome.draft is not None:
+            told = outcome.draft.to
             for person in case.persons:
-                access = (person, f"province:{case.destination}", case.kind.upper(), case.id, sent, at)
+                access = (person, f"province:{told}", case.kind.upper(), case.id, sent, at)
                 self.changes.accesses.append(access)
 
     def _count(self, before: Case | None, case: Case) -> None:

@@ -42,7 +42,7 @@ class Claims:
 
 @dataclass(slots=True)
 class Entered:
-    """What came of entering children: verdicts in order, lines and newest entries, claims that have a child."""
+    """What came of entering children: verdicts in order, lines, newest entries, claims that have a child."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)

@@ -133,7 +133,7 @@ class Birth:
 
 @dataclass(frozen=True, slots=True)
 class BirthHeld:
-    """Which case has a birth's certificates; both empty: none. persons: digests of children entered already."""
+    """Which case has a birth's certificates; both empty: none. persons: digests of children entered."""
 
     province: Province
     case_id: CaseId

@@ -11,6 +11,7 @@ from tongban_sandbox.docs_gen.cases import (
     CERTIFICATE_PAGE,
     ID_CARD_PAGE,
     MIGRATION_PAGE,
+    NEWBORN_PAGE,
     TEMPORARY_ID_PAGE,
     case_page,
 )
@@ -26,6 +27,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cases/certificate.md": partial(case_page, CERTIFICATE_PAGE),
     "cases/id_card.md": partial(case_page, ID_CARD_PAGE),
     "cases/temporary_id.md": partial(case_page, TEMPORARY_ID_PAGE),
+    "cases/newborn.md": partial(case_page, NEWBORN_PAGE),
     "messages.md": messages_page,
     "items.md": items_page,
     "problems.md": problems_page,

@@ -30,7 +30,8 @@ class Desk:
     prefix: of its rules: 1 request, 2 grant, 3 referral, 4 refusal, 5 withdrawal, 6 correction. grants: the
     message that says yes. writes: the register's verb with it; reviewed: the verb when an officer is to look.
     home, window: where either side stands after the grant. answer: how long the home registry may take.
-    review: how long its officer may.
+    review: how long its officer may. first: what is asked of the ledger before the grant, and where either side
+    waits for it; then the type has the lines from there on. lasting: no withdrawal undoes the grant.
     """
 
     prefix: str
@@ -41,6 +42,15 @@ class Desk:
     answer: timedelta = A_DAY
     review: Limit = A_DAY
     reviewed: str | None = None
+    first: tuple[str, Place] | None = None
+    lasting: bool = False
+
+    def yes(self, side: Side) -> tuple[str | None, str | None, str, Waits, Limit]:
+        """What is written and sent when the answer is yes, and where that side stands then."""
+        if self.first is not None:
+            sends, place = self.first
+            return (None, sends, *place)
+        return (self.writes, self.grants, *self.home) if side is O else (self.writes, None, *self.window)
 
 
 def front_desk(desk: Desk) -> tuple[Step, ...]:
@@ -60,12 +70,11 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
 def _arrivals(desk: Desk, state: str, message: str) -> tuple[Step, ...]:
     """The door of the accepting province: an application, or what was missing of it."""
     p, asked = desk.prefix, desk.answer
-    window, waits, limit = desk.window
     lines = (
         Step(D, state, message, OK,           None,          "requested",     H.REQUESTED,  AT_O,      asked,       f"{p}1"),
         Step(D, state, message, "unlocated",  None,          "ledger.locate", H.LOCATING,   LEDGER,    ASK,         f"{p}1"),
         Step(D, state, message, "incomplete", None,          None,            H.CORRECTION, APPLICANT, CORRECT,     "S2"),
-        Step(D, state, message, "here",       desk.writes,   None,            window,       waits,     limit,       f"{p}2"),
+        Step(D, state, message, "here",       *desk.yes(D),                                                         f"{p}2"),
         Step(D, state, message, "review",     desk.reviewed, None,            H.CHECKING,   OFFICER,   desk.review, f"{p}2"),
         Step(D, state, message, "refused",    None,          None,            H.REFUSED,    NOBODY,    None,        f"{p}4"),
     )
@@ -77,11 +86,10 @@ def _arrivals(desk: Desk, state: str, message: str) -> tuple[Step, ...]:
 def _located(desk: Desk) -> tuple[Step, ...]:
     """The ledger says who holds the applicant; until then it is asked again."""
     p, at = desk.prefix, H.LOCATING
-    window, waits, limit = desk.window
     return (
         Step(D, at, "located",  OK,        None,          "requested",     H.REQUESTED, AT_O,    desk.answer, f"{p}1"),
         Step(D, at, "located",  "refused", None,          None,            H.REFUSED,   NOBODY,  None,        f"{p}4"),
-        Step(D, at, "located",  "here",    desk.writes,   None,            window,      waits,   limit,       f"{p}2"),
+        Step(D, at, "located",  "here",    *desk.yes(D),                                                       f"{p}2"),
         Step(D, at, "located",  "review",  desk.reviewed, None,            H.CHECKING,  OFFICER, desk.review, f"{p}2"),
         Step(D, at, LIMIT,      OK,        None,          "ledger.locate", H.LOCATING,  LEDGER,  ASK,         f"{p}1"),
     )
@@ -90,19 +98,17 @@ def _located(desk: Desk) -> tuple[Step, ...]:
 def _answers(desk: Desk) -> tuple[Step, ...]:
     """The home registry: at once where the register shows enough, else its officer; the same at its own window."""
     p, asked = desk.prefix, (NEW, H.REFUSED, H.RETURNED)
-    home, waits, limit = desk.home
-    window, shown, until = desk.window
     at = H.CHECKING
     return (
-        Step(O, asked, "requested", "here",    desk.writes,   desk.grants, home,        waits,   limit,       f"{p}2"),
+        Step(O, asked, "requested", "here",    *desk.yes(O),                                                f"{p}2"),
         Step(O, asked, "requested", "review",  desk.reviewed, None,        H.CHECKING,  OFFICER, desk.review, f"{p}2"),
         Step(O, asked, "requested", "refused", None,          "refusal",   H.REFUSED,   NOBODY,  None,        f"{p}4"),
         Step(O, asked, "requested", "moved",   None,          "referral",  H.REFUSED,   NOBODY,  None,        f"{p}3"),
-        Step(O, at,    "decision",  "approve", desk.writes,   desk.grants, home,        waits,   limit,       f"{p}2"),
+        Step(O, at,    "decision",  "approve", *desk.yes(O),                                                f"{p}2"),
         Step(O, at,    "decision",  "refuse",  None,          "refusal",   H.REFUSED,   NOBODY,  None,        f"{p}4"),
         Step(O, at,    "decision",  "moved",   None,          "referral",  H.REFUSED,   NOBODY,  None,        f"{p}3"),
         Step(O, at,    LIMIT,       OK,        None,          None,        H.CHECKING,  OFFICER, desk.review, "S1"),
-        Step(D, at,    "decision",  "approve", desk.writes,   None,        window,      shown,   until,       f"{p}2"),
+        Step(D, at,    "decision",  "approve", *desk.yes(D),                                                f"{p}2"),
         Step(D, at,    "decision",  "refuse",  None,          None,        H.REFUSED,   NOBODY,  None,        f"{p}4"),
         Step(D, at,    "decision",  "moved",   None,          "requested", H.REQUESTED, AT_O,    desk.answer, f"{p}3"),
         Step(D, at,    LIMIT,       OK,        None,          None,        H.CHECKING,  OFFICER, desk.review, "S1"),
@@ -141,11 +147,11 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
 
 
 def _withdrawn(desk: Desk) -> tuple[Step, ...]:
-    """Withdrawn before the grant was heard; what was issued while it was on its way is revoked."""
+    """Withdrawn before the grant was heard; what was issued while it was on its way is revoked, or lasts."""
     p = f"{desk.prefix}5"
     here, going, again = (H.LOCATING, H.CORRECTION, H.CHECKING), H.WITHDRAWING, h(24)
     asked = (H.REQUESTED, H.RETURNED)
-    crossed = (desk.grants, "refusal", "referral")
+    crossed = ("refusal", "referral")
     return (
         Step(D, here,  "withdraw", OK, None, None,         H.WITHDRAWN, NOBODY, None,  p),
         Step(D, asked, "withdraw", OK, None, "withdrawal", going,       AT_O,   again, p),
@@ -153,8 +159,18 @@ def _withdrawn(desk: Desk) -> tuple[Step, ...]:
         *(Step(D, going, message,  OK, None, None,         H.WITHDRAWN, NOBODY, None,  p) for message in crossed),
         Step(O, (NEW, H.CHECKING, H.REFUSED, H.RETURNED),
                        "withdrawal", OK, None,     "refusal", H.WITHDRAWN, NOBODY, None, p),
-        Step(O, desk.home[0],
-                       "withdrawal", OK, "revoke", None,      H.WITHDRAWN, NOBODY, None, p),
+        *_crossing(desk, p),
+    )
+
+
+def _crossing(desk: Desk, p: str) -> tuple[Step, ...]:
+    """The grant and the withdrawal meet on their way."""
+    window, waits, limit = desk.window
+    if desk.lasting:
+        return (Step(D, H.WITHDRAWING, desk.grants, OK, None, None, window, waits, limit, p),)
+    return (
+        Step(D, H.WITHDRAWING, desk.grants,  OK, None,     None, H.WITHDRAWN, NOBODY, None, p),
+        Step(O, desk.home[0],  "withdrawal", OK, "revoke", None, H.WITHDRAWN, NOBODY, None, p),
     )
 # fmt: on
 

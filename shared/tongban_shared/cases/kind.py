@@ -34,12 +34,15 @@ class Waits(StrEnum):
     OFFICER = "OFFICER"
     APPLICANT = "APPLICANT"
     LEDGER = "LEDGER"
+    THIRD_PARTY = "THIRD_PARTY"
     NOBODY = "NOBODY"
 
 
 NEW = "NEW"
 LIMIT = "limit"
 OK = "ok"
+# Verbs that make a first registration: only what the ledger has entered may be written.
+FIRST = frozenset({"enter"})
 # Verbs that write documents and leave the register as it is.
 ON_PAPER = frozenset({"issue", "revoke", "report_lost", "hand_over"})
 
@@ -148,6 +151,12 @@ class Draft(msgspec.Struct, frozen=True):
         return f"Draft(to {self.to})"
 
 
+def from_other_side(case: Case, event: Event) -> bool | None:
+    """Whether a message is from whom it must be from; None: that is not known yet."""
+    other = case.other_side()
+    return None if other is None else event.sender == other
+
+
 def no_voids(_case: Case, _around: Surroundings) -> Mapping[str, Status]:
     """What is issued leaves every other document as it is."""
     return {}
@@ -159,6 +168,7 @@ Compose = Callable[[Case, Event, Surroundings], tuple[Case, Draft]]
 Opening = Callable[[Event, Surroundings], Case]
 Limit = Callable[[Case, Event, Surroundings], datetime]
 MakePaper = Callable[[Case, Event, Surroundings], Paper]
+Hears = Callable[[Case, Event], bool | None]
 Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
@@ -190,6 +200,7 @@ class CaseKind:
     other side of a person, for that person's access log. counted: sides on which an open case of this type is
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …).
+    hears: whom a message of a known case must be from.
     """
 
     name: str
@@ -210,6 +221,7 @@ class CaseKind:
     paper: MakePaper | None = None
     voids: Voids = no_voids
     reports: frozenset[str] = frozenset()
+    hears: Hears = from_other_side
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:
@@ -231,9 +243,11 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
     """
     ends = frozenset(terminal)
-    if any(step.writes is not None and step.writes not in ON_PAPER for step in steps):
+    if any(step.writes is not None and step.writes not in ON_PAPER | FIRST for step in steps):
         _check_hand_over(steps)
     for step in steps:
+        if step.writes in FIRST and step.message != "entered":
+            raise CaseTableError(f"{step.message} can't make a first holder; only the ledger's word does")
         if (step.next in ends) != (step.limit is None):
             raise CaseTableError(
                 f"{step.next} after {step.message}: a limit belongs to open states, and only there"

@@ -8,6 +8,9 @@ from tongban_shared.cases.certificate import CERTIFICATE
 from tongban_shared.cases.id_card import ID_CARD
 from tongban_shared.cases.kind import CaseKind
 from tongban_shared.cases.migration import MIGRATION
+from tongban_shared.cases.newborn import NEWBORN
 from tongban_shared.cases.temporary_id import TEMPORARY_ID
 
-KINDS: Mapping[str, CaseKind] = {kind.name: kind for kind in (MIGRATION, CERTIFICATE, ID_CARD, TEMPORARY_ID)}
+KINDS: Mapping[str, CaseKind] = {
+    kind.name: kind for kind in (MIGRATION, CERTIFICATE, ID_CARD, TEMPORARY_ID, NEWBORN)
+}

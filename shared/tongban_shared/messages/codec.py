@@ -16,7 +16,15 @@ import msgspec
 from pydantic import BaseModel
 
 from tongban_shared.errors import WireError
-from tongban_shared.messages import certificate, common, id_card, migration, registration, temporary_id
+from tongban_shared.messages import (
+    certificate,
+    common,
+    id_card,
+    migration,
+    newborn,
+    registration,
+    temporary_id,
+)
 from tongban_shared.messages.envelope import Body, Envelope
 from tongban_shared.messages.types import MESSAGE_ID
 
@@ -25,6 +33,7 @@ CONTRACTS: tuple[type[Body], ...] = (
     *certificate.BODIES,
     *id_card.BODIES,
     *temporary_id.BODIES,
+    *newborn.BODIES,
     *registration.BODIES,
     *common.BODIES,
 )
