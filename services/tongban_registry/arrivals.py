@@ -219,7 +219,10 @@ def _is_bound(office: Office, event: Event) -> bool:
 
 
 def unseal_offer(office: Office, event: Event) -> bytes:
-    """What is sealed in a message, as the record bundle of an offer: the very bytes of its digest. Raises WireError(BAD_SEAL)."""
+    """What is sealed in a message, as an offer's bundle: the very bytes of its digest.
+
+    Raises WireError(BAD_SEAL).
+    """
     context = sealing_context(event.case_id, event.body)
     bundle = office.signer.unseal(event.sender or "", event.body.sealed, context)
     if sha256(bundle).hexdigest() != event.body.digest:

@@ -1,8 +1,8 @@
 """What a newborn's case asks of the custody ledger: the claim, a free number, the first registration.
 
-A number (公民身份号码) is chosen among those that the ledger has nobody under, and is allotted by the ledger's
-compare-and-set alone: no table of this database has to remember which were given, so none is given twice after
-the database was put back. A child that the ledger has already gets the number that it has (decision 0012).
+A number (公民身份号码) is chosen among those that the ledger has nobody under, and is allotted by the
+ledger's compare-and-set alone: no table of this database has to remember which were given, so none is given
+twice after it was put back. A child that the ledger has already gets the number that it has (decision 0012).
 """
 
 from __future__ import annotations

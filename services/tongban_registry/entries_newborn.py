@@ -31,8 +31,8 @@ class ChildIn(Closed):
 class NewbornDetailsIn(Closed):
     """`details` of a newborn. The applicant is the parent whose household the children join.
 
-    follows: whether that is the father or the mother. other_parent: the other one; else absent says why none is
-    named. birthplace: province in which they were born. children: one, or all of a multiple birth.
+    follows: whether that is the father or the mother. other_parent: the other one; else absent says why none
+    is named. birthplace: province in which they were born. children: one, or all of a multiple birth.
     """
 
     follows: Literal["FATHER", "MOTHER"]

@@ -1,8 +1,8 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove; enter makes a first holder; issue · revoke · report_lost · hand_over write documents alone. The tables'
-`writes` names them.
+restore · resume · yield · prove; enter makes a first holder; issue · revoke · report_lost · hand_over write
+documents alone. The tables' `writes` names them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tongban_shared.messages.migration import Certificate
 from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
 
 NO_RECORD = "{}"
-# GB/T 4761, relation to the head (与户主关系): head and spouse, whose children are the head's; else 97, other.
+# GB/T 4761, relation to the head (与户主关系): children of the head and of the spouse are the head's.
 HEAD, SON, DAUGHTER, OTHER_RELATIVE = "02", "20", "30", "97"
 CHILD_OF = frozenset({"01", HEAD, "10", "11", "12"})
 # Rows that claim nothing and bind nobody to another case's outcome.
@@ -258,7 +258,7 @@ def issue(case: Case, event: Event, around: Surroundings) -> Writing:
 
 
 def enter(case: Case, event: Event, around: Surroundings) -> Writing:
-    """→ HELD at epoch 0: the ledger has entered the children here; they live with the parent they follow (NB2).
+    """→ HELD at epoch 0: the ledger has entered the children here; they live with the parent (NB2).
 
     Whoever has moved on since, in a past that was put back, is another case's.
     """

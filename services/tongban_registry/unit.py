@@ -154,6 +154,7 @@ class Unit:
             papers=loaded.papers,
             under_way=loaded.under_way,
             match_percent=limits.match_percent,
+            put_back=counters.incarnation > 1,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:

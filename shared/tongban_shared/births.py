@@ -1,7 +1,7 @@
-"""Claims of birth certificates (出生医学证明) at the custody ledger: of two provinces one registers the child.
+"""Claims of birth certificates (出生医学证明) at the custody ledger: one province registers the child.
 
-Pure, as custody.py beside it. A claim is taken by the first case that asks, given back by that case alone, and
-for ever that case's once a child has been entered under it. Source: services.md S6, decision 0012.
+Pure, as custody.py beside it. A claim is taken by the first case that asks, given back by that case alone,
+and for ever that case's once a child has been entered under it. Source: services.md S6, decision 0012.
 """
 
 from __future__ import annotations

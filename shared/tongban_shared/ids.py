@@ -164,8 +164,10 @@ def _check_region(prefix: str) -> None:
 
 
 def make_id_number(division: str, born: date, sequence: int) -> str:
-    """Make a citizen identity number (公民身份号码). division: 6 digits of first coding. sequence: 1 to 999, odd
-    for men, even for women. Raises ValueError. Source: GB 11643.
+    """Make a citizen identity number (公民身份号码).
+
+    division: 6 digits of first coding. sequence: 1 to 999, odd for men, even for women. Raises ValueError.
+    Source: GB 11643.
     """
     if not 1 <= sequence <= SEQUENCE_MAX:
         raise ValueError(f"a sequence is 1 to {SEQUENCE_MAX}")

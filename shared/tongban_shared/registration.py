@@ -96,7 +96,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What a decision may know beside the case: read before, never fetched by the decision.
 
     papers: by person. under_way: by person and case type, of the types that count. match_percent: from which
-    score on a face is the one on file.
+    score on a face is the one on file. put_back: this database was; it may forget.
     """
 
     province: str
@@ -112,6 +112,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     papers: Mapping[str, Sequence[PaperOnFile]] = {}
     under_way: Mapping[tuple[str, str], str] = {}
     match_percent: int = 100
+    put_back: bool = False
 
     def other_case(self, person: str, kind: str, case_id: str) -> str | None:
         """Another case of that type which this register has open for the person, or whose paper they hold."""

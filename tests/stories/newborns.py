@@ -56,7 +56,7 @@ def birth(
     at: str,
     **more: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
-    """The application of the first parent, whom the child follows. more: children, married, details, grade."""
+    """The application of the parent whom the child follows. more: children, married, details, grade, plus."""
     follows, other = parents
     details: dict[str, Any] = {
         "follows": "FATHER" if sex_of(follows) is Sex.MALE else "MOTHER",

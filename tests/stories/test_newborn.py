@@ -1,4 +1,4 @@
-"""Newborns: claimed at the ledger, agreed to by the other parent's registry, entered at epoch 0, then written."""
+"""Newborns: claimed at the ledger, agreed to by the other parent's registry, entered there, then written."""
 
 from __future__ import annotations
 
@@ -224,6 +224,26 @@ async def test_the_home_is_put_back_after_the_registration(country: Country, mom
     numbers = [record(country, A, row[0])["id_number"] for row in newcomers(country, A)]
     assert len(set(numbers)) == 2
     assert number in numbers
+
+
+async def test_a_home_put_back_looks_at_the_ledger_before_its_officer(country: Country) -> None:
+    """Whatever its register says by now: a child that is entered comes back at once (G1)."""
+    copy = backup(country, A)
+    dad = father(country, A)
+    case = await apply(country, (dad, mother(country, B)), C, grade="B")
+    await country.until(A, case, "CHECKING")
+    await country.act(A, case, "decision", {"outcome": "approve", "officer": "home-1"})
+    await country.until(C, case, "COMPLETED")
+    key = await the_child(country, A)
+    await country.hold(dad, "HOLD")
+    await country.calm()
+    await put_back(country, A, copy)
+    await country.resend()
+    await country.until(A, case, "COMPLETED")
+    assert await the_child(country, A) == key
+    fresh = await apply(country, (father(country, A), mother(country, B)), C, grade="B")
+    await country.until(A, fresh, "CHECKING")
+    assert country.timeline(A, fresh) == ["CLAIMING", "GIVING_BACK", "CHECKING"]
 
 
 async def test_a_case_lost_with_the_database_is_found_by_applying_again(country: Country) -> None:

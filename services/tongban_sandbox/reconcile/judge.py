@@ -16,8 +16,8 @@ from tongban_shared.registration import Registration
 
 RELEASING: Final = "RELEASING"
 FETCHED_BACK: Final = frozenset({"RESTORING", "VERIFYING", "ENTERING"})
-"""Steps of a case in which the ledger's holder fetches a record back that its database has lost (G1), or is about
-to write a newborn's first one."""
+"""Steps of a case in which the ledger's holder fetches a record back that its database has lost (G1), or is
+about to write a newborn's first one."""
 
 
 class Verdict(StrEnum):

@@ -245,9 +245,8 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     ends = frozenset(terminal)
     if any(step.writes is not None and step.writes not in ON_PAPER | FIRST for step in steps):
         _check_hand_over(steps)
+    _check_first(steps)
     for step in steps:
-        if step.writes in FIRST and step.message != "entered":
-            raise CaseTableError(f"{step.message} can't make a first holder; only the ledger's word does")
         if (step.next in ends) != (step.limit is None):
             raise CaseTableError(
                 f"{step.next} after {step.message}: a limit belongs to open states, and only there"
@@ -262,6 +261,13 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     for step in steps:
         if step.next not in ends and (step.side, step.next) not in limited:
             raise CaseTableError(f"{step.side} {step.next}: nothing happens when its limit passes")
+
+
+def _check_first(steps: Sequence[Step]) -> None:
+    """A first holder is written when the ledger has entered the person, and never before."""
+    for step in steps:
+        if step.writes in FIRST and step.message != "entered":
+            raise CaseTableError(f"{step.message} can't make a first holder; only the ledger's word does")
 
 
 def _check_hand_over(steps: Sequence[Step]) -> None:

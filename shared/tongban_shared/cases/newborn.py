@@ -109,6 +109,15 @@ def _asked(side: Side) -> tuple[Step, ...]:
     )
 
 
+# A home registry that was put back first asks the ledger whether it has registered the child already.
+_UNSURE = (
+    Step(O, NEW,           "requested", "unsure",  None, "ledger.claim",   N.CLAIMING,    LEDGER,  ASK,   "G1"),
+    Step(O, N.CLAIMING,    "claimed",   "unsure",  None, "ledger.release", N.GIVING_BACK, LEDGER,  ASK,   "G1"),
+    Step(O, N.GIVING_BACK, "released",  "here",    None, "ledger.claim",   N.CLAIMING,    LEDGER,  ASK,   "G1"),
+    Step(O, N.GIVING_BACK, "released",  "review",  None, None,             H.CHECKING,    OFFICER, A_DAY, "G1"),
+    Step(O, N.GIVING_BACK, "released",  "refused", None, "refusal",        H.REFUSED,     NOBODY,  None,  "G1"),
+    Step(O, N.GIVING_BACK, "released",  "moved",   None, "referral",       H.REFUSED,     NOBODY,  None,  "NB3"),
+)
 CLAIMED = (N.CLAIMING, N.CONSENT_WAIT, N.NUMBERING)
 STEPS = (
     *front_desk(DESK),
@@ -116,6 +125,7 @@ STEPS = (
     *_home(D),
     *_asked(O),
     *_asked(D),
+    *_UNSURE,
     # withdrawn while it is claimed, or while the window's own province asks the other parent
     Step(O, CLAIMED,      "withdrawal", OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
     Step(D, CLAIMED,      "withdraw",   OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),

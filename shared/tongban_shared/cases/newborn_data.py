@@ -47,7 +47,7 @@ class NewbornData(Asked, frozen=True):
     absent: why no other parent is named. asked: the province asked for consent; asked_by: who asks this one;
     reply, moved_to: what it is told. held_by: who has the certificate, if that is another case. claim_case: the
     case under whose number the claim stands, if this database has lost that one. digests: the ledger's names of
-    the children, from when they are to be entered.
+    the children, from when they are to be entered. unsure: this registry may have forgotten how the case went.
     """
 
     follows: str = ""
@@ -64,6 +64,7 @@ class NewbornData(Asked, frozen=True):
     held_by: str = ""
     claim_case: str = ""
     digests: tuple[str, ...] = ()
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ def after_materials(case: Case, event: Event, around: Surroundings, verdict: Ver
 
 def after_requested(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """What is asked now counts."""
-    return with_other_case(rules.as_asked(case, event), verdict, around)
+    asked = remember(rules.as_asked(case, event), unsure=verdict.name == rules.UNSURE.name)
+    return with_other_case(asked, verdict, around)
 
 
 def after_claimed(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
@@ -108,7 +109,7 @@ def after_numbered(case: Case, event: Event, _around: Surroundings, verdict: Ver
     return remember(case, children=event.body.children, digests=event.body.digests)
 
 
-def after_entered(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
+def after_entered(case: Case, _event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """The page of the register has the case's number."""
     if verdict.name != "ok":
         return case
@@ -116,6 +117,11 @@ def after_entered(case: Case, event: Event, around: Surroundings, verdict: Verdi
     return replace(
         remember(case, licence_id=number, document=DOCUMENT, valid_until=None), refusal=None, retry_at=None
     )
+
+
+def after_released(case: Case, _event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
+    """What had been forgotten is known now."""
+    return remember(case, unsure=False)
 
 
 def after_registered(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
@@ -239,6 +245,7 @@ AMENDS: Mapping[str, Amend] = MEMORY.amends() | {
     "consent": after_consent,
     "numbered": after_numbered,
     "entered": after_entered,
+    "released": after_released,
     GRANTS: after_registered,
     "refusal": after_refusal,
     "consent_asked": after_asked,

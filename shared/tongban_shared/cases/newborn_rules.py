@@ -21,14 +21,14 @@ from tongban_shared.cases.home_rules import (
     standing,
     subject,
 )
-from tongban_shared.cases.kind import OK, Case, Event, Judge, Verdict, from_other_side
+from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Verdict, from_other_side
 from tongban_shared.cases.newborn_data import Child, N, NewbornData
 from tongban_shared.registration import CANCELLED, CLAIMING, Person, Registration, Surroundings
 from tongban_shared.validity import YEAR_MONTHS, day_of, months_after
 
 KIND = "newborn"
 PROOF_OF_KINSHIP = "KINSHIP_PROOF"
-AGREES, NO, ENTERED = Verdict("agrees"), "no", "entered"
+AGREES, UNSURE, NO, ENTERED = Verdict("agrees"), Verdict("unsure"), "no", "entered"
 # A claim whose holder is silent goes up a level each time, and is never taken away by a timer (S6).
 CONSENT_DAYS, AGAIN_DAYS = 3, 1
 LEVELS = ("station", "county", "province")
@@ -130,6 +130,8 @@ def judge_requested(case: Case, event: Event, around: Surroundings) -> Verdict:
     asked = as_asked(case, event)
     if not 0 < len(asked.data.children) == len(asked.data.certificates):
         return Verdict("invalid", "BAD_BODY")
+    if around.put_back and case.state == NEW:
+        return UNSURE  # first of all whether a child was entered; only then what this register says (G1)
     return answer(asked, around)
 
 
@@ -140,13 +142,16 @@ def judge_claimed(case: Case, event: Event, around: Surroundings) -> Verdict:
         return Verdict("conflict", "ALREADY_REGISTERED")
     if said.entered:
         return Verdict(ENTERED)  # in a past that was put back: the child has its number
+    return UNSURE if case.data.unsure else _other_parent_at(said.parent_at, case, around)
+
+
+def _other_parent_at(place: str | None, case: Case, around: Surroundings) -> Verdict:
+    """Nobody is asked; nobody can be; another registry is; or this one sees it itself."""
     if len(case.data.persons) == 1:
         return Verdict()
-    if said.parent_at is None:
+    if place is None:
         return Verdict(NO, "NOT_REGISTERED")
-    if said.parent_at != around.province:
-        return Verdict("ask")
-    return _at_home(case, around)
+    return Verdict("ask") if place != around.province else _at_home(case, around)
 
 
 def _at_home(case: Case, around: Surroundings) -> Verdict:
@@ -187,11 +192,16 @@ def judge_entered(_case: Case, event: Event, _around: Surroundings) -> Verdict:
     return Verdict() if event.body.verdict == "APPENDED" else Verdict("taken")
 
 
-def judge_released(case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """The claim is free for others; unless a child was entered under it: then that child is registered (G1)."""
+def judge_released(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The claim is free for others; unless a child was entered under it: then that child is registered (G1).
+
+    What was claimed only to learn whether it had been is now judged as any request.
+    """
     if event.body.entered:
         return Verdict(ENTERED)
-    return Verdict("withdrawn" if case.refusal == "WITHDRAWN" else OK)
+    if case.refusal == "WITHDRAWN":
+        return Verdict("withdrawn")
+    return answer(case, around) if case.data.unsure else Verdict()
 
 
 def judge_withdrawn(_case: Case, _event: Event, _around: Surroundings) -> Verdict:

@@ -1,6 +1,6 @@
 """Messages of a newborn's first registration (新生儿入户). Source: services.md S6, codes NB1 to NB9.
 
-The child's name, birth date and sex travel sealed; the birth certificate (出生医学证明) as a keyed digest alone.
+The child's name, birth date and sex travel sealed, the birth certificate (出生医学证明) as a keyed digest.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class BirthReferral(Referring):
 
 
 class BirthRefusal(RefusingSecond):
-    """NB4 · Refused: code, contact; where another case has the birth certificate, which one, and whose it is."""
+    """NB4 · Refused: code, contact; where another case has the birth certificate, which one and whose."""
 
     name: ClassVar[str] = "newborn.refusal"
     family: ClassVar[Family] = Family.CERTIFICATE
