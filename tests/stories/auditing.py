@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -38,12 +39,13 @@ from tongban_shared.ports import Birth, BirthHeld, Move, Passage, Verdict
 class NamedLedger(MemoryLedger):
     """As in service it knows persons by its own digests, of a secret that only the registries have.
 
-    mute: hand-overs are entered, and the answer is lost.
+    mute: hand-overs are entered, and the answer is lost; deaf: the same of newborns, and `entered` is set.
     """
 
     def __init__(self, keys: Path) -> None:
         super().__init__()
-        self.mute = False
+        self.mute = self.deaf = False
+        self.entered = asyncio.Event()
         self._keys = keys
         self._digest = cache(lambda person: custody_digest(load_secrets(self._keys).custody, person))
 
@@ -70,6 +72,14 @@ class NamedLedger(MemoryLedger):
     async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
         """Children in it by digest."""
         return [self._named(held) for held in await super().release_births(births)]
+
+    async def enter_births(self, births: Sequence[Birth]) -> Sequence[Verdict]:
+        """Enters, and may not answer."""
+        verdicts = await super().enter_births(births)
+        self.entered.set()
+        if self.deaf:
+            raise LedgerDownError("the answer is lost")
+        return verdicts
 
     def _named(self, held: BirthHeld) -> BirthHeld:
         return replace(held, persons=tuple(self.digest_of(PersonKey(person)) for person in held.persons))

@@ -17,10 +17,13 @@ from tests.stories.owed import forgotten, states_seen
 from tests.stories.world import Country
 from tongban_registry.views import ACTIONS, case_view, provinces
 from tongban_shared.cases.certificate_data import CertificateData
+from tongban_shared.cases.id_card_data import IdCardData
 from tongban_shared.cases.kind import Case, Step, Waits, check_table
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.cases.migration import STEPS, TERMINAL
 from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.newborn_data import NewbornData
+from tongban_shared.cases.temporary_id_data import TemporaryData
 from tongban_shared.errors import CaseTableError
 from tongban_shared.ids import CaseId, Province
 
@@ -29,6 +32,9 @@ A, B = "32", "33"
 RECORDS = {
     "migration": MigrationData(migration_type="SPOUSE"),
     "certificate": CertificateData(certificate="KINSHIP"),
+    "id_card": IdCardData(card="FIRST"),
+    "temporary_id": TemporaryData(match_percent=97),
+    "newborn": NewbornData(follows="MOTHER", asked=A),
 }
 AT_DESTINATION = {
     "precheck": "CHECKING",
