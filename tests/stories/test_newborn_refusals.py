@@ -1,4 +1,4 @@
-"""Newborns that are not registered, or not at once: each code, what is an officer's, what is stored of neither."""
+"""Newborns that are not registered, or not at once: each code, and what is for an officer."""
 
 from __future__ import annotations
 
