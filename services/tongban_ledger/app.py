@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import msgspec
 from fastapi import FastAPI, Request, Response
 
+from tongban_ledger.births import Keeping, add_births
 from tongban_ledger.bodies import answer, decode
 from tongban_ledger.books import Books, Store
 from tongban_ledger.commitments import Reading, add_commitments
@@ -39,7 +40,7 @@ from tongban_shared.web.install import Lifespan, install, new_app
 SERVICE: Final = "tongban-ledger"
 
 
-class Storage(Store, Reading, Protocol):
+class Storage(Store, Reading, Keeping, Protocol):
     """What all parts of the service need of its storage; `storage.sql.LedgerStore` has it."""
 
 
@@ -59,6 +60,7 @@ def create_app(
     books, door = Books(store, health.registry, now), Door(verifier, now)
     _add_questions(app, books, door)
     _add_entries(app, books, door)
+    add_births(app, store, door, now)
     add_commitments(app, store, door)
     return app
 

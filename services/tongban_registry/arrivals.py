@@ -18,6 +18,7 @@ from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
+from tongban_shared.messages.newborn import BirthRequested
 from tongban_shared.messages.register_change import ChangeRequested
 from tongban_shared.messages.registration import Notice
 from tongban_shared.ports import Family, Position
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
 LOOKED_AHEAD = 64
-SEALED = frozenset({Offer.name, Reissue.name, ChangeRequested.name})
+SEALED = frozenset({Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name})
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -219,7 +220,10 @@ def _is_bound(office: Office, event: Event) -> bool:
 
 
 def unseal_offer(office: Office, event: Event) -> bytes:
-    """The record bundle of an offer, the very bytes of its digest. Raises WireError(BAD_SEAL)."""
+    """What is sealed in a message, as an offer's bundle: the very bytes of its digest.
+
+    Raises WireError(BAD_SEAL).
+    """
     context = sealing_context(event.case_id, event.body)
     bundle = office.signer.unseal(event.sender or "", event.body.sealed, context)
     if sha256(bundle).hexdigest() != event.body.digest:

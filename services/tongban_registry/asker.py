@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tongban_registry.births import BirthDesk
 from tongban_registry.commands import Command
 from tongban_registry.outage import Outage
 from tongban_registry.unit import Ask
@@ -39,6 +40,7 @@ class Asker:
         self._meters = meters
         self._waiting: deque[Ask] = deque()
         self._wake = asyncio.Event()
+        self._births = BirthDesk(hall, ledger)
         self._outage = Outage("custody ledger", hall.office.province)
 
     def put(self, asks: Iterable[Ask]) -> None:
@@ -69,6 +71,7 @@ class Asker:
         await asyncio.sleep(RETRY_S)
 
     async def _ask(self, batch: Sequence[Ask]) -> None:
+        await self._births.ask(batch)
         appends = [ask.case for ask in batch if ask.name == "ledger.append"]
         locates = [ask.case for ask in batch if ask.name == "ledger.locate"]
         await self._name([ask.case for ask in batch if ask.name == "ledger.name"])
@@ -99,6 +102,21 @@ class Asker:
             persons = tuple(key for key, before, epoch in found if before == epoch - 1)
             if persons and all(before >= epoch - 1 for _, before, epoch in found):
                 self._hall.post(Command("named", case_id=case.id, persons=persons))
+
+
+# What a case that waits for the ledger has asked, by its state; any other one looks for its persons.
+QUESTIONS = {
+    "RELEASING": "ledger.append",
+    "CLAIMING": "ledger.claim",
+    "NUMBERING": "ledger.number",
+    "ENTERING": "ledger.enter",
+    "GIVING_BACK": "ledger.release",
+}
+
+
+def question_of(state: str) -> str:
+    """The question that is put again after a start."""
+    return QUESTIONS.get(state, "ledger.locate")
 
 
 def move_of(case: Case) -> Move:

@@ -34,7 +34,7 @@ ACCEPTED = 202
 CREATED = 201
 OK = 200
 # Withdrawing after the acceptance (M3) is too late: the way back is a new, reverse move (M-6).
-COMMITTED = frozenset({"PREPARED", "COMPLETED", "IN_PRODUCTION", "AT_COUNTER"})
+COMMITTED = frozenset({"PREPARED", "COMPLETED", "IN_PRODUCTION", "AT_COUNTER", "ENTERING"})
 # Nobody whom anything can befall here, or whom this register can point to.
 GONE = CANCELLED | {Registration.DROPPED}
 

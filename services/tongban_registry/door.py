@@ -161,7 +161,7 @@ class Door:
         return Command(
             "apply",
             body=Application(data, origin, item.code),
-            persons=tuple(ref.person for ref in refs),
+            persons=tuple(ref.person for ref in data.persons),
             service=item.service_code,
             kind=item.case_type,
             contact=sealed_contact(given.contact, given.applicant, self.office),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field, StringConstraints, ValidationError
 
 from tongban_registry.door import ApplicationIn, Checked, Closed, Door, Entered, Entry, PersonIn, materials_of
+from tongban_registry.entries_newborn import NewbornDetailsIn, newborn_fields
 from tongban_shared.cases.certificate_data import CertificateData, Kind
 from tongban_shared.cases.common import is_trusted
 from tongban_shared.cases.id_card_data import Card, IdCardData
 from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.newborn_data import NewbornData
 from tongban_shared.cases.register_change_data import ChangeData
 from tongban_shared.cases.temporary_id_data import TemporaryData
 from tongban_shared.effects import FIELDS, MAY_BE_PLACED, NAME, PLACED, RELATION, Effect, is_value
@@ -228,6 +230,13 @@ async def _new_place(door: Door, given: ApplicationIn, does: Does) -> dict[str, 
     return {"station": to.org_code, "address": to.address, "household_no": to.household_no or ""}
 
 
+async def _newborn(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    details = details_in(NewbornDetailsIn, given.details)
+    own = newborn_fields(door, given, details, checked)
+    data = NewbornData(use="REGISTRATION", **(_common(door, given, item, checked) | own))
+    return data, await door.origin([PersonKey(data.persons[0].person)])
+
+
 def _with_guardian(door: Door, given: ApplicationIn, guardian: PersonIn | None) -> None:
     """Under 16 the guardian applies (居民身份证法 Art. 7, 公安部令第78号 Art. 9). Raises RefusedError."""
     today = door.office.today()
@@ -247,4 +256,5 @@ ENTRIES: Mapping[str, Entry] = {
     "id_card": _id_card,
     "temporary_id": _temporary_id,
     "register_change": _register_change,
+    "newborn": _newborn,
 }

@@ -277,7 +277,7 @@ class Hall:
         applied = {p for c in commands if f"{c.kind}.{c.name}" in READS_RECORDS for p in c.persons}
         near_by = moving | asked | lost | told | applied
         loaded.people = await tx.persons(batch.persons_of(READS_PERSONS) | near_by)
-        leaving = batch.persons_of(READS_MEMBERS) | loaded.persons_of(mine | held_up) | lost
+        leaving = persons_for(READS_MEMBERS, batch, commands, loaded) | loaded.persons_of(mine) | lost
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
         silent = loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
         forms = persons_for(READS_RECORDS, batch, commands, loaded) | lost | silent

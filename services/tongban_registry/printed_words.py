@@ -100,6 +100,7 @@ def _titles() -> Mapping[str, tuple[str, str]]:
         "id_card": ("居民身份证（电子证照）", "Resident identity card"),
         "temporary_id": ("临时居民身份证", "Temporary identity card"),
         "booklet": ("居民户口簿", "Household booklet"),
+        "newborn.page": ("常住人口登记卡（新生儿）", "Page of the household register: newborn"),
     }
     return cards | {
         f"{item.case_type}.{item.variant}".lower(): (item.title_zh, item.title_en)

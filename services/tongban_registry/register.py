@@ -1,8 +1,8 @@
 """The register's verbs: the only code that writes a registration. Pure; the unit of work stores the result.
 
 freeze · thaw · prepare · drop · release · hold · archive, and after a database was put back
-restore · resume · yield · prove; issue · revoke · report_lost · hand_over write documents alone; change
-enters what an item does to somebody who stays (changes.py). The tables' `writes` names them.
+restore · resume · yield · prove; enter makes a first holder; issue · revoke · report_lost · hand_over write
+documents alone; change enters what an item does to somebody who stays. The tables' `writes` names them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from tongban_registry.writing import Verb, Writing, new_head, see_to_those_who_s
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.cases.migration_compose import certificate_digest, certificate_of
+from tongban_shared.cases.newborn_data import Child
 from tongban_shared.documents.verify import Status
 from tongban_shared.effects import Ending
+from tongban_shared.ids import Sex
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
 
@@ -30,6 +32,9 @@ ENDINGS: Mapping[str, Registration] = {
     Ending.MILITARY: Registration.CANCELLED_MILITARY,
     Ending.ABROAD: Registration.CANCELLED_ABROAD,
 }
+# GB/T 4761, relation to the head (与户主关系): children of the head and of the spouse are the head's.
+HEAD, SON, DAUGHTER, OTHER_RELATIVE = "02", "20", "30", "97"
+CHILD_OF = frozenset({"01", HEAD, "10", "11", "12"})
 # Rows that claim nothing and bind nobody to another case's outcome.
 UNDECIDED = frozenset({Registration.PREPARED, Registration.DROPPED})
 
@@ -223,6 +228,57 @@ def issue(case: Case, event: Event, around: Surroundings) -> Writing:
     return Writing(papers=[kind.paper(case, event, around)], standings=dict(kind.voids(case, around)))
 
 
+def enter(case: Case, event: Event, around: Surroundings) -> Writing:
+    """→ HELD at epoch 0: the ledger has entered the children here; they live with the parent (NB2).
+
+    Whoever has moved on since, in a past that was put back, is another case's.
+    """
+    parent = around.people[case.persons[0]]
+    new = [c for c in case.data.children if c.key in event.body.here and c.key not in around.people]
+    writing = issue(case, event, around)
+    writing.persons = [
+        Person(
+            key=child.key,
+            epoch=0,
+            state=Registration.HELD,
+            record_version=1,
+            name_check=child.check,
+            birth_date=child.born,
+            household_id=parent.household_id,
+            head=False,
+            record=_first_record(child, case, parent),
+            valid_from=event.at,
+        )
+        for child in new
+    ]
+    return writing
+
+
+def _first_record(child: Child, case: Case, parent: Person) -> str:
+    """The resident form of a newborn: what the birth certificate says, and the household's of the parent."""
+    form: dict[str, Any] = msgspec.json.decode(parent.record)
+    shared = ("synthetic", "ethnicity_code", "native_place_division", "address", "id_card_issuer")
+    own = {
+        "id_number": child.id_number,
+        "name": child.name,
+        "sex": child.sex,
+        "sex_code": child.sex,
+        "birth_date": child.born.isoformat(),
+        "birthplace_division": f"{case.data.birthplace}0000",
+        "household_no": parent.household_id,
+        "relation_code": _relation(child, form),
+    }
+    inherited = {name: form[name] for name in shared if name in form}
+    return msgspec.json.encode(inherited | own, order="sorted").decode()
+
+
+def _relation(child: Child, parent: Mapping[str, Any]) -> str:
+    """To the head of the household (GB/T 4761): the head's or their spouse's child, else a relative."""
+    if parent.get("relation_code", HEAD) not in CHILD_OF:
+        return OTHER_RELATIVE
+    return SON if child.sex == Sex.MALE else DAUGHTER
+
+
 def revoke(case: Case, _event: Event, _around: Surroundings) -> Writing:
     """What was issued holds no more: withdrawn meanwhile, never printed, handed back, never fetched."""
     return Writing(standings={case.data.licence_id: Status.REVOKED})
@@ -271,4 +327,5 @@ VERBS: Mapping[str, Verb] = {
     "report_lost": report_lost,
     "hand_over": hand_over,
     "change": change,
+    "enter": enter,
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tongban_registry.asker import Asker
+from tongban_registry.asker import Asker, question_of
 from tongban_registry.commands import Command
 from tongban_registry.custody_statements import Speaker, Statements
 from tongban_registry.documents_http import document_routes
@@ -177,8 +177,7 @@ class Registry:
         )
         positions = await self.store.positions()
         for case in undecided:
-            name = "ledger.append" if case.state == "RELEASING" else "ledger.locate"
-            self.asker.put([Ask(name, case)])
+            self.asker.put([Ask(question_of(case.state), case)])
         if self.hall.counters.unit:
             # Those too of whom this database knows nothing: it may be from before the first message to them.
             self.hall.post(Command("started", persons=self.office.peers))

@@ -39,6 +39,7 @@ LIMIT = 50
 CALLS = {
     Waits.ORIGIN: "call the origin: its answer is overdue",
     Waits.DESTINATION: "call the destination: it has not settled yet",
+    Waits.THIRD_PARTY: "call the registry that was asked: its answer is overdue",
     Waits.LEDGER: "call the keeper of the custody ledger: it is silent, or knows of another hand-over",
 }
 Who = Annotated[str, StringConstraints(min_length=1, max_length=40)]
@@ -79,6 +80,7 @@ class _Accepted(msgspec.Struct):
     accepting_org: str = ""
     officer: str | None = None
     answering_org: str = ""
+    asked: str = ""
 
 
 _accepted = msgspec.json.Decoder(_Accepted).decode
@@ -223,7 +225,9 @@ def _of_case(row: Found) -> dict[str, Any]:
 
 def _whom(row: Found) -> dict[str, str] | None:
     """The office to call, as the province's own file names it; None: an officer's own move, or the ledger."""
-    code = {Waits.ORIGIN: row.origin, Waits.DESTINATION: row.destination}.get(Waits(row.waits))
+    owners = {Waits.ORIGIN: row.origin, Waits.DESTINATION: row.destination}
+    owners[Waits.THIRD_PARTY] = _accepted(row.data).asked
+    code = owners.get(Waits(row.waits))
     profile = provinces().get(Province(code or ""))
     return None if profile is None else {"province": profile.code, "contact": profile.contact}
 

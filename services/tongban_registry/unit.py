@@ -93,6 +93,7 @@ class Unit:
             under_way=loaded.under_way,
             match_percent=limits.match_percent,
             handing_over=self._handing_over,
+            put_back=counters.incarnation > 1,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -237,8 +238,9 @@ class Unit:
             self.changes.claims_done.append((case.id,))
         self._tell(before, case)
         told = next((name for name in (sent, step.writes if step else None) if name in kind.discloses), None)
+        to = case.destination if outcome.draft is None else outcome.draft.to
         for person in case.persons if told is not None else ():
-            access = (person, f"province:{case.destination}", case.kind.upper(), case.id, told, at)
+            access = (person, f"province:{to}", case.kind.upper(), case.id, told, at)
             self.changes.accesses.append(access)
 
     def _count(self, before: Case | None, case: Case) -> None:

@@ -31,6 +31,7 @@ ACTIONS = {
     Waits.DESTINATION: "the destination's registry answers",
     Waits.OFFICER: "an officer decides",
     Waits.APPLICANT: "the applicant hands in what was asked for",
+    Waits.THIRD_PARTY: "another registry that was asked answers",
     Waits.LEDGER: "the custody ledger answers",
 }
 
@@ -77,12 +78,14 @@ def waiting_for(case: Case) -> dict[str, Any] | None:
     if case.waits is Waits.NOBODY:
         return None
     here = case.destination if case.side is Side.DESTINATION else case.origin
-    there = {
+    owners = {
         Waits.ORIGIN: case.origin,
         Waits.DESTINATION: case.destination,
         Waits.APPLICANT: case.destination,
     }
-    province = there.get(case.waits, here)
+    if case.waits is Waits.THIRD_PARTY:
+        owners[case.waits] = case.data.asked
+    province = owners.get(case.waits, here)
     profile = provinces().get(Province(province or ""))
     return {
         "province": province,

@@ -49,8 +49,8 @@ def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings
         if opening is None:
             return None
         case = replace(opening(event, around), accepted_by=event.officer)
-    elif event.sender is not None and event.sender != case.other_side() and not event.bound:
-        return _from_elsewhere(case, kind)
+    elif event.sender is not None and not event.bound and (heard := kind.hears(case, event)) is not True:
+        return _from_elsewhere(case, kind, may_be=heard is None)
     judge = kind.judges.get(event.name)
     verdict = judge(case, event, around) if judge else Verdict()
     if verdict.name in CONTRADICTIONS:
@@ -61,10 +61,10 @@ def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings
     return _take(case, event, kind, (step, verdict, around))
 
 
-def _from_elsewhere(case: Case, kind: CaseKind) -> Outcome:
+def _from_elsewhere(case: Case, kind: CaseKind, *, may_be: bool) -> Outcome:
     """Not from the other side. While that is not known, it may be from it: then the message waits."""
-    may_be = case.other_side() is None and case.state not in kind.terminal
-    return Outcome(Fate.PARKED if may_be else Fate.REFUSED, case, code="WRONG_SENDER")
+    waits = may_be and case.state not in kind.terminal
+    return Outcome(Fate.PARKED if waits else Fate.REFUSED, case, code="WRONG_SENDER")
 
 
 def _not_now(case: Case, event: Event, kind: CaseKind) -> Outcome | None:

@@ -3,6 +3,7 @@
 TongbanError
 ├── BadInputError (4xx: the request is wrong; a repeat fails in the same way)
 │   ├── IdNumberError · UnknownProvinceError · OrgCodeError · CaseIdError · UnknownItemError
+│   ├── BirthCertificateError
 │   └── RefusedError(code): refused at the door, the code is from the published catalogue
 ├── CatalogueError · CaseTableError · SettingsError (the program does not start) · PutBackError (it ends)
 ├── WireError(code): an envelope that is not taken; goes to quarantine with its code
@@ -63,6 +64,12 @@ class CaseIdError(BadInputError):
 
     code = "CASE_UNKNOWN"
     http_status = 404
+
+
+class BirthCertificateError(BadInputError):
+    """Not the number of a birth certificate (出生医学证明编号). The value is not repeated."""
+
+    code = "BIRTH_CERT_INVALID"
 
 
 class UnknownItemError(BadInputError):

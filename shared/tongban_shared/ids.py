@@ -14,7 +14,13 @@ from datetime import MAXYEAR, MINYEAR, date
 from enum import StrEnum
 from typing import Literal, NewType
 
-from tongban_shared.errors import CaseIdError, IdNumberError, OrgCodeError, UnknownProvinceError
+from tongban_shared.errors import (
+    BirthCertificateError,
+    CaseIdError,
+    IdNumberError,
+    OrgCodeError,
+    UnknownProvinceError,
+)
 
 Province = NewType("Province", str)
 OrgCode = NewType("OrgCode", str)
@@ -25,6 +31,7 @@ PersonKey = NewType("PersonKey", str)
 DocumentKind = Literal["ZQ", "QY"]
 
 AGE_MAX_YEARS = 130
+SEQUENCE_MAX = 999
 SERIAL_MAX = 99_999_999
 SERIALS = SERIAL_MAX + 1
 """So many case numbers a day; document numbers a year."""
@@ -51,6 +58,7 @@ ID_CHECKS = "10X98765432"
 _ID_NUMBER = re.compile(r"[0-9]{17}[0-9Xx]")
 _ORG_CODE = re.compile(r"[0-9]{6}[0-9A-Z]{6}")
 _CASE_ID = re.compile(r"[0-9]{20}[0-9A-Z]")
+_BIRTH_CERTIFICATE = re.compile(r"[A-Z][0-9]{9}")
 _SERVICE = re.compile(r"[0-9]{2}")
 
 
@@ -155,6 +163,18 @@ def _check_region(prefix: str) -> None:
         raise IdNumberError(IdFault.REGION)
 
 
+def make_id_number(division: str, born: date, sequence: int) -> str:
+    """Make a citizen identity number (公民身份号码).
+
+    division: 6 digits of first coding. sequence: 1 to 999, odd for men, even for women. Raises ValueError.
+    Source: GB 11643.
+    """
+    if not 1 <= sequence <= SEQUENCE_MAX:
+        raise ValueError(f"a sequence is 1 to {SEQUENCE_MAX}")
+    first17 = f"{division}{born:%Y%m%d}{sequence:03d}"
+    return first17 + mod11_2_check(first17)
+
+
 def province(raw: str) -> Province:
     """Check a province code of two digits. Raises UnknownProvinceError. Source: GB/T 2260."""
     if raw not in PROVINCES:
@@ -218,6 +238,16 @@ def person_key(secret: bytes, id_number: str) -> PersonKey:
     One person has one key: a lower-case x would make a second one, so case is folded here too.
     """
     return PersonKey(_keyed(secret, id_number.upper())[:32])
+
+
+def birth_key(secret: bytes, certificate_no: str) -> str:
+    """Return the key that stands for a birth certificate (出生医学证明): 32 hex characters of HMAC-SHA256.
+
+    Raises BirthCertificateError unless it is one capital letter and 9 digits, an assumption.
+    """
+    if not _BIRTH_CERTIFICATE.fullmatch(certificate_no):
+        raise BirthCertificateError("a birth certificate's number is a capital letter and 9 digits")
+    return _keyed(secret, f"birth|{certificate_no}")[:32]
 
 
 def name_check(secret: bytes, id_number: str, name: str) -> str:

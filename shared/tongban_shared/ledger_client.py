@@ -22,15 +22,21 @@ from tongban_shared.errors import LedgerDownError
 from tongban_shared.ids import CaseId, PersonKey, Province, custody_digest
 from tongban_shared.ledger_wire import (
     APPEND_PATH,
+    CLAIM_BIRTHS_PATH,
     CREATED_HEADER,
+    ENTER_BIRTHS_PATH,
     FIRST_PATH,
     KEY_HEADER,
     LOCATE_PATH,
     OWNER_HEADER,
     PASSAGES_PATH,
     PERSONS_MAX,
+    RELEASE_BIRTHS_PATH,
     SIGNATURE_HEADER,
     Append,
+    BirthOf,
+    Births,
+    BirthsHeld,
     Claim,
     First,
     Locate,
@@ -41,7 +47,7 @@ from tongban_shared.ledger_wire import (
     Verdicts,
     signed_bytes,
 )
-from tongban_shared.ports import Custody, Move, Passage, Signer, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Custody, Move, Passage, Signer, Verdict
 
 # The request's own limits: a request that is cancelled from outside may keep its place in the pool for ever.
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0, pool=1.0)
@@ -104,6 +110,16 @@ class HttpLedger:
             for line in answer.passages
         ]
 
+    async def claim_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        return await self._births(CLAIM_BIRTHS_PATH, births)
+
+    async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        return await self._births(RELEASE_BIRTHS_PATH, births)
+
+    async def enter_births(self, births: Sequence[Birth]) -> Sequence[Verdict]:
+        asked = self._births_of(births)
+        return list(_all(await self._ask(ENTER_BIRTHS_PATH, asked, Verdicts), len(births)))
+
     def digest_of(self, person: PersonKey) -> str:
         return self._digest(person)
 
@@ -134,6 +150,27 @@ class HttpLedger:
             for move in moves
         )
         return _all(await self._ask(APPEND_PATH, Append(bodies), Verdicts), len(bodies))
+
+    async def _births(self, path: str, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        answer = await self._ask(path, self._births_of(births), BirthsHeld)
+        if len(answer.held) != len(births):
+            raise LedgerDownError("the custody ledger answers another number of births")
+        return [
+            BirthHeld(Province(held.province), CaseId(held.case_id), held.persons) for held in answer.held
+        ]
+
+    def _births_of(self, births: Sequence[Birth]) -> Births:
+        return Births(
+            tuple(
+                BirthOf(
+                    birth.case_id,
+                    birth.province,
+                    tuple(self._digest(PersonKey(key)) for key in birth.certificates),
+                    tuple(self._digest(PersonKey(key)) for key in birth.persons),
+                )
+                for birth in births
+            )
+        )
 
     def _digest(self, person: PersonKey) -> str:
         return custody_digest(self._secret, person)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tongban_shared.births import Claimed, Claims, claim, enter, release
 from tongban_shared.custody import Entry, Hop, Place, first, judge
 from tongban_shared.errors import LedgerDownError
 from tongban_shared.ids import CaseId, PersonKey, Province
-from tongban_shared.ports import Custody, Move, Passage, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Custody, Move, Passage, Verdict
 
 
 class MemoryLedger:
@@ -18,6 +19,7 @@ class MemoryLedger:
         self.entries: list[Entry] = []
         self._newest: dict[str, Custody] = {}
         self._places: dict[Place, Custody] = {}
+        self._claims: dict[str, Claimed] = {}
 
     async def locate(self, persons: Sequence[PersonKey]) -> Mapping[PersonKey, Custody]:
         self._check()
@@ -41,19 +43,45 @@ class MemoryLedger:
                 found.append(Passage(seq, CaseId(entry.case_id), *hop))
         return found[:limit]
 
+    async def claim_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        self._check()
+        return self._keep(claim(births, self._claims))
+
+    async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        self._check()
+        return self._keep(release(births, self._claims))
+
+    async def enter_births(self, births: Sequence[Birth]) -> Sequence[Verdict]:
+        self._check()
+        entered = enter(births, self._claims, self._newest, self._places)
+        self._claims |= entered.changed
+        self._put(entered.entries, entered.newest)
+        return entered.verdicts
+
     def digest_of(self, person: PersonKey) -> str:
         return person
 
     def _enter(self, hops: Iterable[Hop]) -> Sequence[Verdict]:
         self._check()
         judgement = judge(hops, self._newest, self._places)
-        self.entries += judgement.entries
-        self._newest |= judgement.newest
-        for entry in judgement.entries:
+        self._put(judgement.entries, judgement.newest)
+        return judgement.verdicts
+
+    def _put(self, entries: Sequence[Entry], newest: Mapping[str, Custody]) -> None:
+        self.entries += entries
+        self._newest |= newest
+        for entry in entries:
             self._places[entry.person, entry.epoch] = Custody(
                 entry.holder, entry.epoch, entry.certificate_digest
             )
-        return judgement.verdicts
+
+    def _keep(self, claims: Claims) -> Sequence[BirthHeld]:
+        for certificate, held in claims.changed.items():
+            if held is None:
+                self._claims.pop(certificate, None)
+            else:
+                self._claims[certificate] = held
+        return claims.answers
 
     def _check(self) -> None:
         if self.down:

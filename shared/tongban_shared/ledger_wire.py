@@ -14,6 +14,9 @@ FIRST_PATH: Final = "/v1/custody/first"
 APPEND_PATH: Final = "/v1/custody/append"
 HEAD_PATH: Final = "/v1/custody/head"
 PASSAGES_PATH: Final = "/v1/custody/passages"
+CLAIM_BIRTHS_PATH: Final = "/v1/births/claim"
+RELEASE_BIRTHS_PATH: Final = "/v1/births/release"
+ENTER_BIRTHS_PATH: Final = "/v1/births/enter"
 OWNER_HEADER: Final = "x-tongban-owner"
 KEY_HEADER: Final = "x-tongban-key"
 CREATED_HEADER: Final = "x-tongban-created"
@@ -81,6 +84,35 @@ class Append(Body, frozen=True):
     """Hand-overs by one origin, judged one after another. Answered by Verdicts."""
 
     moves: Annotated[tuple[Moving, ...], Limited]
+
+
+class BirthOf(Body, frozen=True):
+    """A birth: digests of its certificates, and of as many children where they are to be entered."""
+
+    case_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    province: ProvinceCode
+    certificates: Annotated[tuple[Digest, ...], msgspec.Meta(min_length=1, max_length=4)]
+    persons: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=4)] = ()
+
+
+class Births(Body, frozen=True):
+    """Births of one province. Answered by BirthsHeld, or by Verdicts where children are entered."""
+
+    births: Annotated[tuple[BirthOf, ...], Limited]
+
+
+class HeldBy(msgspec.Struct, frozen=True):
+    """Which case has them; empty: none has. persons: digests of children entered under them."""
+
+    province: str
+    case_id: str
+    persons: tuple[str, ...] = ()
+
+
+class BirthsHeld(msgspec.Struct, frozen=True):
+    """One for each birth, in order."""
+
+    held: tuple[HeldBy, ...]
 
 
 class Verdicts(msgspec.Struct, frozen=True):

@@ -121,6 +121,25 @@ class Passage:
     certificate_digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A birth as the ledger has it: keys of its certificates, and, to enter them, of as many children."""
+
+    case_id: CaseId
+    province: Province
+    certificates: tuple[str, ...]
+    persons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BirthHeld:
+    """Which case has a birth's certificates; both empty: none. persons: digests of children entered."""
+
+    province: Province
+    case_id: CaseId
+    persons: tuple[str, ...] = ()
+
+
 class Ledger(Protocol):
     """The custody ledger (归属账本): locate, first registration, compare-and-set. Source: protocol.md §2."""
 
@@ -141,6 +160,24 @@ class Ledger(Protocol):
 
     async def passages(self, province: Province, after: int, limit: int) -> Sequence[Passage]:
         """Up to `limit` hand-overs from or to a province, later than `after`. Raises LedgerDownError."""
+        ...
+
+    async def claim_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        """Claim birth certificates, all of a birth or none: the answer says who has them. Never by a timer.
+
+        A repeat gets the same answer. Raises LedgerDownError; then ask again.
+        """
+        ...
+
+    async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        """Give one's own claims back; with children entered under them they stay. Raises LedgerDownError."""
+        ...
+
+    async def enter_births(self, births: Sequence[Birth]) -> Sequence[Verdict]:
+        """Enter children at epoch 0, all of a birth or none, under a claim of the same case.
+
+        A repeat is APPENDED; a key that anybody has is CONFLICT. Raises LedgerDownError; then ask again.
+        """
         ...
 
     def digest_of(self, person: PersonKey) -> str:

@@ -100,6 +100,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     papers: by person. under_way: by person and case type, of the types that count. match_percent: from which
     score on a face is the one on file. handing_over: persons about whom the ledger is being asked (M4).
+    put_back: this database was; it may forget.
     """
 
     province: str
@@ -116,6 +117,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     under_way: Mapping[tuple[str, str], str] = {}
     match_percent: int = 100
     handing_over: AbstractSet[str] = frozenset()
+    put_back: bool = False
 
     def other_case(self, person: str, kind: str, case_id: str) -> str | None:
         """Another case of that type which this register has open for the person, or whose paper they hold."""

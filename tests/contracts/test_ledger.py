@@ -15,7 +15,7 @@ from tongban_shared.ids import CaseId, PersonKey, Province
 from tongban_shared.keys import generate_keys, load_directory, load_signer
 from tongban_shared.ledger_client import HttpLedger
 from tongban_shared.ledger_memory import MemoryLedger
-from tongban_shared.ports import Custody, Ledger, Move, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Custody, Ledger, Move, Verdict
 
 A, B, C = Province("43"), Province("44"), Province("11")
 APPENDED, CONFLICT = Verdict.APPENDED, Verdict.CONFLICT
@@ -221,3 +221,105 @@ async def test_a_province_finds_its_own_hand_overs_and_no_others(ledger_of: Ledg
     ]
     assert await ledger.passages(A, of_a[0].seq, 1) == of_a[1:2]
     assert [p.certificate_digest for p in await ledger_of(C).passages(C, 0, 10)] == [digest(2), digest(3)]
+
+
+# --- births: who registers a child
+
+
+def birth(number: int, *certificates: int, at: Province = A, children: tuple[int, ...] = ()) -> Birth:
+    """A birth of case `number` at a province, with its certificates, and the children to enter."""
+    keys = tuple(key(900 + certificate) for certificate in certificates)
+    return Birth(CaseId(f"{at}0520260101{number:08d}0"), at, keys, tuple(key(child) for child in children))
+
+
+def by(whose: Birth) -> BirthHeld:
+    """What the ledger says of a birth that nobody has entered yet."""
+    return BirthHeld(whose.province, whose.case_id)
+
+
+async def test_the_first_case_has_the_certificate(ledger_of: LedgerOf) -> None:
+    """Whoever comes second is told which case has it, at which province; the first is told the same again."""
+    first, second = birth(1, 1), birth(2, 1, at=B)
+    assert await ledger_of(A).claim_births([first]) == [by(first)]
+    assert await ledger_of(B).claim_births([second]) == [by(first)]
+    assert await ledger_of(A).claim_births([first, birth(3, 1)]) == [by(first), by(first)]
+
+
+async def test_of_many_at_once_exactly_one_gets_the_certificate(ledger_of: LedgerOf) -> None:
+    """Two parents at two windows at the same moment."""
+    asked = [birth(n, 1, at=at) for n in range(8) for at in (A, B)]
+    answers = await asyncio.gather(*(ledger_of(one.province).claim_births([one]) for one in asked))
+    held = {answer for (answer,) in answers}
+    assert len(held) == 1
+    assert sum(by(one) in held for one in asked) == 1
+
+
+async def test_twins_are_claimed_together_or_not_at_all(ledger_of: LedgerOf) -> None:
+    """Of two certificates one is another case's: the other stays free."""
+    first, twins, third = birth(1, 1), birth(2, 2, 1, at=B), birth(3, 2)
+    await ledger_of(A).claim_births([first])
+    assert await ledger_of(B).claim_births([twins]) == [by(first)]
+    assert await ledger_of(A).claim_births([third]) == [by(third)]
+
+
+async def test_a_claim_given_back_can_be_taken(ledger_of: LedgerOf) -> None:
+    """By its own case alone; what another one gives back is nothing."""
+    first, second = birth(1, 1), birth(2, 1, at=B)
+    await ledger_of(A).claim_births([first])
+    await ledger_of(B).release_births([second])
+    assert await ledger_of(B).claim_births([second]) == [by(first)]
+    await ledger_of(A).release_births([first])
+    assert await ledger_of(B).claim_births([second]) == [by(second)]
+
+
+async def test_a_child_is_entered_under_its_claim_alone(ledger_of: LedgerOf) -> None:
+    """At epoch 0; without a claim, or under another case's, nobody is."""
+    child = birth(1, 1, children=(1,))
+    assert await ledger_of(A).enter_births([child]) == [CONFLICT]
+    await ledger_of(A).claim_births([child])
+    assert await ledger_of(A).enter_births([birth(2, 1, children=(2,)), child, child]) == [
+        CONFLICT,
+        APPENDED,
+        APPENDED,
+    ]
+    held = await holder(ledger_of, 1)
+    assert held is not None
+    assert (held.province, held.epoch) == (A, 0)
+    assert await holder(ledger_of, 2) is None
+
+
+async def test_one_claim_makes_one_child(ledger_of: LedgerOf) -> None:
+    """A registry that has forgotten the number asks with another one, and is told which child there is."""
+    child = birth(1, 1, children=(1,))
+    await ledger_of(A).claim_births([child])
+    await ledger_of(A).enter_births([child])
+    assert await ledger_of(A).enter_births([birth(1, 1, children=(2,))]) == [CONFLICT]
+    digests = (ledger_of(A).digest_of(key(1)),)
+    known = [BirthHeld(A, child.case_id, digests)]
+    assert await ledger_of(A).claim_births([birth(1, 1)]) == known
+    assert await ledger_of(A).release_births([birth(1, 1)]) == known
+    assert await ledger_of(B).claim_births([birth(2, 1, at=B)]) == known
+    assert await holder(ledger_of, 2) is None
+
+
+async def test_a_number_that_anybody_has_is_no_child_s(ledger_of: LedgerOf) -> None:
+    """Neither in another province nor in the same one: each number is allotted once."""
+    await registered(ledger_of, 1)
+    for number, at in ((1, A), (2, B)):
+        child = birth(number, number, at=at, children=(1,))
+        await ledger_of(at).claim_births([child])
+        assert await ledger_of(at).enter_births([child]) == [CONFLICT]
+    twins = birth(3, 3, 4, children=(5, 1))
+    await ledger_of(A).claim_births([twins])
+    assert await ledger_of(A).enter_births([twins]) == [CONFLICT]
+    assert await holder(ledger_of, 5) is None
+
+
+async def test_a_child_moves_like_anybody(ledger_of: LedgerOf) -> None:
+    """And a first registration repeated after that makes nobody holder again."""
+    child = birth(1, 1, children=(1,))
+    await ledger_of(A).claim_births([child])
+    await ledger_of(A).enter_births([child])
+    assert await ledger_of(A).append([move((1, 0))]) == [APPENDED]
+    assert await ledger_of(A).enter_births([child]) == [APPENDED]
+    assert await holder(ledger_of, 1) == Custody(B, 1, digest(1))

@@ -31,7 +31,8 @@ CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Z]{4,}")
 LEDGER = "ledger."
 # What happens without a message from the other side: at the door, at the ledger, by the clock.
 DOOR = {"apply", "decision", "materials", "withdraw", "block"}
-COMMANDS = DOOR | {"located", "appended", "recovered", "named", LIMIT}
+BIRTHS = {"claimed", "numbered", "entered", "released"}
+COMMANDS = DOOR | BIRTHS | {"located", "appended", "recovered", "named", LIMIT}
 # Calls and fields whose text is a code of the published catalogue; the number tells which argument it is.
 PUBLISHING = {"RefusedError": 0, "problem": 0, "Verdict": 1}
 

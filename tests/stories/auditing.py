@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -32,18 +33,19 @@ from tongban_shared.ids import PersonKey, Province, custody_digest
 from tongban_shared.keys import load_directory, load_secrets
 from tongban_shared.ledger_memory import MemoryLedger
 from tongban_shared.ledger_wire import Head
-from tongban_shared.ports import Move, Passage, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Move, Passage, Verdict
 
 
 class NamedLedger(MemoryLedger):
     """As in service it knows persons by its own digests, of a secret that only the registries have.
 
-    mute: hand-overs are entered, and the answer is lost.
+    mute: hand-overs are entered, and the answer is lost; deaf: the same of newborns, and `entered` is set.
     """
 
     def __init__(self, keys: Path) -> None:
         super().__init__()
-        self.mute = False
+        self.mute = self.deaf = False
+        self.entered = asyncio.Event()
         self._keys = keys
         self._digest = cache(lambda person: custody_digest(load_secrets(self._keys).custody, person))
 
@@ -62,6 +64,25 @@ class NamedLedger(MemoryLedger):
         """Persons in it by digest."""
         found = await super().passages(province, after, limit)
         return [replace(passage, person=self.digest_of(PersonKey(passage.person))) for passage in found]
+
+    async def claim_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        """Children in it by digest."""
+        return [self._named(held) for held in await super().claim_births(births)]
+
+    async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        """Children in it by digest."""
+        return [self._named(held) for held in await super().release_births(births)]
+
+    async def enter_births(self, births: Sequence[Birth]) -> Sequence[Verdict]:
+        """Enters, and may not answer."""
+        verdicts = await super().enter_births(births)
+        self.entered.set()
+        if self.deaf:
+            raise LedgerDownError("the answer is lost")
+        return verdicts
+
+    def _named(self, held: BirthHeld) -> BirthHeld:
+        return replace(held, persons=tuple(self.digest_of(PersonKey(person)) for person in held.persons))
 
     async def sums(self, key: bytes, prefixes: Sequence[str]) -> SumsFound:
         """As the service has them."""

@@ -21,6 +21,7 @@ from tongban_shared.cases.kind import Case, Step, Waits, check_table
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.cases.migration import STEPS, TERMINAL
 from tongban_shared.cases.migration_data import MigrationData
+from tongban_shared.cases.newborn_data import NewbornData
 from tongban_shared.errors import CaseTableError
 from tongban_shared.ids import CaseId, Province
 
@@ -29,6 +30,7 @@ A, B = "32", "33"
 RECORDS: dict[str, Any] = {
     "migration": MigrationData(migration_type="SPOUSE"),
     **{name: kind.data() for name, kind in KINDS.items() if issubclass(kind.data, Asked)},
+    "newborn": NewbornData(follows="MOTHER", asked=A),
 }
 AT_DESTINATION = {
     "precheck": "CHECKING",

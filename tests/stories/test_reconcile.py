@@ -14,6 +14,7 @@ from tests.stories.auditing import AuditedCountry, Forger, Parrot, said
 from tests.stories.backups import backup, put_back
 from tests.stories.crowd import OPEN_CASES, Watch, arrived, depart, plan
 from tests.stories.mischief import dies, has_died
+from tests.stories.newborns import apply, father, mother, newcomers
 from tests.stories.world import Country
 from tongban_sandbox.reconcile.judge import Verdict
 from tongban_sandbox.reconcile.run import Outcome
@@ -256,3 +257,18 @@ async def test_a_crash_at_the_pivot_raises_no_alarm(country: AuditedCountry) -> 
     await country.start(A)
     await country.until(A, case, "CONFIRMED")
     assert (await country.prove()).proven
+
+
+async def test_a_newborn_is_proven_from_the_first_instant(country: AuditedCountry) -> None:
+    """Between the ledger's entry and the row: no alarm. After it: one home more. At the end: at home."""
+    before = (await country.prove()).persons
+    country.books.deaf = True
+    case = await apply(country, (father(country, A), mother(country, B)), A)
+    await country.until(A, case, "ENTERING")
+    await asyncio.wait_for(country.books.entered.wait(), 15)
+    between = await country.prove()
+    assert (between.proven, found(between), newcomers(country, A)) == (True, {}, [])
+    country.books.deaf = False
+    await country.until(A, case, "COMPLETED")
+    after = await country.prove()
+    assert (after.proven, after.persons) == (True, before + 1)

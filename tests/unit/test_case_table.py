@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from tongban_shared.cases import newborn
 from tongban_shared.cases.kind import Side, Step, Waits, check_table, index_steps
 from tongban_shared.cases.migration import LATE, MIGRATION, STEPS, TERMINAL
 from tongban_shared.cases.migration_data import S
+from tongban_shared.cases.newborn_data import N
 from tongban_shared.errors import CaseTableError
 
 DAY = timedelta(days=1)
@@ -72,6 +74,14 @@ def test_a_bad_table_is_refused(steps: list[Step]) -> None:
     """A table that could lose or double a person, or let somebody wait for ever, raises CaseTableError."""
     with pytest.raises(CaseTableError):
         check_table(steps, TERMINAL)
+
+
+def test_a_first_holder_is_made_by_the_ledger_s_word_alone() -> None:
+    """A newborn is written on `entered`, and on nothing else."""
+    early = line(Side.ORIGIN, N.CLAIMING, "claimed", writes="enter")
+    check_table(newborn.STEPS, newborn.NEWBORN.terminal)
+    with pytest.raises(CaseTableError):
+        check_table([*newborn.STEPS, early], newborn.NEWBORN.terminal)
 
 
 def test_two_lines_for_one_event_are_refused() -> None:

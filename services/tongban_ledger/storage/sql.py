@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Text, bindparam, or_, select, update
 
+from tongban_ledger.storage.birth_sql import Rule, known_claims, put_claims
 from tongban_ledger.storage.commit_sql import ClaimRows
 from tongban_ledger.storage.tables import CUSTODY, HEAD, LOG
+from tongban_shared.births import enter as enter_children, hop_of
 from tongban_shared.custody import GENESIS, Entry, Hop, Judgement, Place, chain, judge
 from tongban_shared.errors import StoreDownError
 from tongban_shared.ids import Province
 from tongban_shared.ledger_wire import Head, Passed
-from tongban_shared.ports import Custody, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Custody, Verdict
 from tongban_shared.storage.engine import open_engine, read, write
 from tongban_shared.storage.migrate import upgrade
 from tongban_shared.storage.rowset import insert_all, rowset, upsert
@@ -88,6 +90,27 @@ class LedgerStore(ClaimRows):
             if judgement.entries:
                 await _append(tx, head, judgement, recorded_at_us)
         return judgement.verdicts
+
+    async def claims(self, births: Sequence[Birth], rule: Rule, recorded_at_us: int) -> Sequence[BirthHeld]:
+        """Take claims or give them back, as the rule says, in one transaction. Raises StoreDownError."""
+        async with write(self._engine) as tx:
+            await _head(tx, locked=True)
+            found = rule(births, await known_claims(tx, births))
+            await put_claims(tx, found.changed, recorded_at_us)
+        return found.answers
+
+    async def enter_births(self, births: Sequence[Birth], recorded_at_us: int) -> Sequence[Verdict]:
+        """Enter children under their claims, in one transaction. Raises StoreDownError; to repeat is safe."""
+        hops = [hop_of(birth) for birth in births]
+        async with write(self._engine) as tx:
+            head = await _head(tx, locked=True)
+            current = await _current(tx, [person for hop in hops for person, _ in hop.persons])
+            known, past = await known_claims(tx, births), await _past(tx, hops, current)
+            found = enter_children(births, known, current, past)
+            if found.entries:
+                await _append(tx, head, Judgement([], found.entries, found.newest), recorded_at_us)
+            await put_claims(tx, found.changed, recorded_at_us)
+        return found.verdicts
 
     async def head(self) -> Head:
         """The end of the log. Raises StoreDownError."""

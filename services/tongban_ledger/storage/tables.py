@@ -35,6 +35,17 @@ LOG = Table(
     UniqueConstraint("digest", "epoch", name="custody_log_place"),
 )
 
+# Who has a birth certificate. digest: of the certificate; person: of the child, empty until it is entered.
+BIRTH = Table(
+    "birth",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),  # µs since 1970, UTC; for people only
+)
+
 # One row: the end of the log. A writer locks it first, so two processes on one database take turns.
 HEAD = Table(
     "custody_head",

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 # Rows are made on the event loop, which others need too: a few ms at a time.
 PAGE_ROWS: Final = 5_000
-FETCHED_BACK: Final = ("RESTORING", "VERIFYING")
-"""Internal states of a case in which the ledger has its persons here and their records are being fetched."""
+FETCHED_BACK: Final = ("RESTORING", "VERIFYING", "ENTERING")
+"""Internal states of a case in which the ledger has its persons here and no row claims them yet: records are
+being fetched, or a newborn's is about to be written."""
 
 _PAGE = (
     select(t.PERSON.c.key, t.PERSON.c.epoch, t.PERSON.c.state, t.PERSON.c.moved_to)

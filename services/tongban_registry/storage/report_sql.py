@@ -60,7 +60,7 @@ IN_TRANSFER = t.PERSON.c.state.in_(
 OPEN = t.CASES.c.closed_at.is_(None)
 # Released, and nobody holds yet: after so long people are called (guards.md O1).
 RELEASE_ALARM = timedelta(hours=1)
-CALLED = ("ORIGIN", "DESTINATION", "LEDGER")
+CALLED = ("ORIGIN", "DESTINATION", "LEDGER", "THIRD_PARTY")
 UNRECEIPTED = t.OUTBOX.c.next_try_at.is_not(None)
 
 

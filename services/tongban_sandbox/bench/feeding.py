@@ -20,7 +20,7 @@ from tongban_sandbox.bench.sampler import Sampler
 from tongban_sandbox.seeding import batches
 from tongban_shared.errors import SettingsError
 from tongban_shared.ids import PersonKey, Province, person_key
-from tongban_shared.ports import Custody, Passage, Verdict
+from tongban_shared.ports import BirthHeld, Custody, Passage, Verdict
 
 if TYPE_CHECKING:
     from tongban_registry.registry import Registry
@@ -94,6 +94,15 @@ class _KnownOrigin:
         raise NotImplementedError
 
     async def passages(self, province: Province, after: int, limit: int) -> Sequence[Passage]:
+        raise NotImplementedError
+
+    async def claim_births(self, births: object) -> Sequence[BirthHeld]:
+        raise NotImplementedError
+
+    async def release_births(self, births: object) -> Sequence[BirthHeld]:
+        raise NotImplementedError
+
+    async def enter_births(self, births: object) -> Sequence[Verdict]:
         raise NotImplementedError
 
     def digest_of(self, person: PersonKey) -> str:

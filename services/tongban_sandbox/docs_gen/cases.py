@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, prose, table
-from tongban_shared.cases import certificate, id_card, migration, register_change, temporary_id
+from tongban_shared.cases import certificate, id_card, migration, newborn, register_change, temporary_id
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
 DAYS_FROM = timedelta(days=7)
@@ -75,6 +75,16 @@ REGISTER_CHANGE_PAGE = CasePage(
     register_change.REGISTER_CHANGE,
     register_change.STEPS,
     HOME_SIDES,
+)
+NEWBORN_PAGE = CasePage(
+    "Newborns 新生儿入户",
+    "shared/tongban_shared/cases/newborn.py",
+    newborn.NEWBORN,
+    newborn.STEPS,
+    {
+        Side.DESTINATION: "Accepting province (受理地)",
+        Side.ORIGIN: "Home registry, and the other parent's (户籍地、另一方户籍地)",
+    },
 )
 
 

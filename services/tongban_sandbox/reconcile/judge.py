@@ -15,8 +15,9 @@ from tongban_shared.commitment_wire import Line, Row
 from tongban_shared.registration import Registration
 
 RELEASING: Final = "RELEASING"
-FETCHED_BACK: Final = frozenset({"RESTORING", "VERIFYING"})
-"""Steps of a case in which the ledger's holder fetches a record back that its database has lost (G1)."""
+FETCHED_BACK: Final = frozenset({"RESTORING", "VERIFYING", "ENTERING"})
+"""Steps of a case in which the ledger's holder fetches a record back that its database has lost (G1), or is
+about to write a newborn's first one."""
 
 
 class Verdict(StrEnum):

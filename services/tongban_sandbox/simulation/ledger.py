@@ -11,7 +11,7 @@ from tongban_sandbox.simulation.loop import PROCESS
 from tongban_shared.errors import LedgerDownError
 from tongban_shared.ids import PersonKey, Province
 from tongban_shared.ledger_memory import MemoryLedger
-from tongban_shared.ports import Custody, Move, Passage, Verdict
+from tongban_shared.ports import Birth, BirthHeld, Custody, Move, Passage, Verdict
 
 if TYPE_CHECKING:
     from tongban_sandbox.simulation.weather import Weather
@@ -90,6 +90,25 @@ class LedgerLine:
         found = await self._book.inner.passages(province, after, limit)
         await self._book.back(self._owner)
         return found
+
+    async def claim_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        await self._book.way(self._owner)
+        held = await self._book.inner.claim_births(births)
+        await self._book.back(self._owner)
+        return held
+
+    async def release_births(self, births: Sequence[Birth]) -> Sequence[BirthHeld]:
+        await self._book.way(self._owner)
+        held = await self._book.inner.release_births(births)
+        await self._book.back(self._owner)
+        return held
+
+    async def enter_births(self, births: Sequence[Birth]) -> Sequence[Verdict]:
+        await self._book.way(self._owner)
+        verdicts = await self._book.inner.enter_births(births)
+        self._book.tell()
+        await self._book.back(self._owner)
+        return verdicts
 
     def digest_of(self, person: PersonKey) -> str:
         return self._book.inner.digest_of(person)

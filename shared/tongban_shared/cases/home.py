@@ -33,7 +33,8 @@ class Desk:
     home, window: where either side stands after the grant. answer: how long the home registry may take.
     review: how long its officer may. later: where the accepting province stands after `window`, before the end.
     revocable: what was granted can be taken back when the applicant had withdrawn meanwhile; else the grant
-    stands, and they are told so.
+    stands, and they are told so. first: what is asked of the ledger before the grant, and where either side
+    waits for it; then the type has the lines from there on.
     """
 
     prefix: str
@@ -46,10 +47,18 @@ class Desk:
     reviewed: str | None = None
     revocable: bool = True
     later: tuple[str, ...] = ()
+    first: tuple[str, Place] | None = None
 
     def open_after_grant(self) -> tuple[str, ...]:
         """States of the accepting province in which a home registry that was put back may decide otherwise (G1)."""
         return () if self.window == DONE else (self.window[0], *self.later)
+
+    def yes(self, side: Side) -> tuple[str | None, str | None, str, Waits, Limit]:
+        """What is written and sent when the answer is yes, and where that side stands then."""
+        if self.first is not None:
+            sends, place = self.first
+            return (None, sends, *place)
+        return (self.writes, self.grants, *self.home) if side is O else (self.writes, None, *self.window)
 
 
 def front_desk(desk: Desk) -> tuple[Step, ...]:
@@ -71,12 +80,11 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
 def _arrivals(desk: Desk, state: str, message: str) -> tuple[Step, ...]:
     """The door of the accepting province: an application, or what was missing of it."""
     p, asked = desk.prefix, desk.answer
-    window, waits, limit = desk.window
     lines = (
         Step(D, state, message, OK,           None,          "requested",     H.REQUESTED,  AT_O,      asked,       f"{p}1"),
         Step(D, state, message, "unlocated",  None,          "ledger.locate", H.LOCATING,   LEDGER,    ASK,         f"{p}1"),
         Step(D, state, message, "incomplete", None,          None,            H.CORRECTION, APPLICANT, CORRECT,     "S2"),
-        Step(D, state, message, "here",       desk.writes,   None,            window,       waits,     limit,       f"{p}2"),
+        Step(D, state, message, "here",       *desk.yes(D),                                                         f"{p}2"),
         Step(D, state, message, "review",     desk.reviewed, None,            H.CHECKING,   OFFICER,   desk.review, f"{p}2"),
         Step(D, state, message, "refused",    None,          None,            H.REFUSED,    NOBODY,    None,        f"{p}4"),
     )
@@ -88,11 +96,10 @@ def _arrivals(desk: Desk, state: str, message: str) -> tuple[Step, ...]:
 def _located(desk: Desk) -> tuple[Step, ...]:
     """The ledger says who holds the applicant; until then it is asked again."""
     p, at = desk.prefix, H.LOCATING
-    window, waits, limit = desk.window
     return (
         Step(D, at, "located",  OK,        None,          "requested",     H.REQUESTED, AT_O,    desk.answer, f"{p}1"),
         Step(D, at, "located",  "refused", None,          None,            H.REFUSED,   NOBODY,  None,        f"{p}4"),
-        Step(D, at, "located",  "here",    desk.writes,   None,            window,      waits,   limit,       f"{p}2"),
+        Step(D, at, "located",  "here",    *desk.yes(D),                                                       f"{p}2"),
         Step(D, at, "located",  "review",  desk.reviewed, None,            H.CHECKING,  OFFICER, desk.review, f"{p}2"),
         Step(D, at, LIMIT,      OK,        None,          "ledger.locate", H.LOCATING,  LEDGER,  ASK,         f"{p}1"),
     )
@@ -101,19 +108,17 @@ def _located(desk: Desk) -> tuple[Step, ...]:
 def _answers(desk: Desk) -> tuple[Step, ...]:
     """The home registry: at once where the register shows enough, else its officer; the same at its own window."""
     p, asked = desk.prefix, (NEW, H.REFUSED, H.RETURNED)
-    home, waits, limit = desk.home
-    window, shown, until = desk.window
     at = H.CHECKING
     return (
-        Step(O, asked, "requested", "here",    desk.writes,   desk.grants, home,        waits,   limit,       f"{p}2"),
+        Step(O, asked, "requested", "here",    *desk.yes(O),                                                f"{p}2"),
         Step(O, asked, "requested", "review",  desk.reviewed, None,        H.CHECKING,  OFFICER, desk.review, f"{p}2"),
         Step(O, asked, "requested", "refused", None,          "refusal",   H.REFUSED,   NOBODY,  None,        f"{p}4"),
         Step(O, asked, "requested", "moved",   None,          "referral",  H.REFUSED,   NOBODY,  None,        f"{p}3"),
-        Step(O, at,    "decision",  "approve", desk.writes,   desk.grants, home,        waits,   limit,       f"{p}2"),
+        Step(O, at,    "decision",  "approve", *desk.yes(O),                                                f"{p}2"),
         Step(O, at,    "decision",  "refuse",  None,          "refusal",   H.REFUSED,   NOBODY,  None,        f"{p}4"),
         Step(O, at,    "decision",  "moved",   None,          "referral",  H.REFUSED,   NOBODY,  None,        f"{p}3"),
         Step(O, at,    LIMIT,       OK,        None,          None,        H.CHECKING,  OFFICER, desk.review, "S1"),
-        Step(D, at,    "decision",  "approve", desk.writes,   None,        window,      shown,   until,       f"{p}2"),
+        Step(D, at,    "decision",  "approve", *desk.yes(D),                                                f"{p}2"),
         Step(D, at,    "decision",  "refuse",  None,          None,        H.REFUSED,   NOBODY,  None,        f"{p}4"),
         Step(D, at,    "decision",  "moved",   None,          "requested", H.REQUESTED, AT_O,    desk.answer, f"{p}3"),
         Step(D, at,    LIMIT,       OK,        None,          None,        H.CHECKING,  OFFICER, desk.review, "S1"),

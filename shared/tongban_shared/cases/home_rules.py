@@ -36,9 +36,11 @@ STATION_DIGITS = 12
 
 def subject(case: Case, around: Surroundings) -> Person | None:
     """The applicant's row, when number and name agree with it."""
-    if not case.data.persons:
-        return None
-    ref = case.data.persons[0]
+    return row_of(case.data.persons[0], around) if case.data.persons else None
+
+
+def row_of(ref: PersonRef, around: Surroundings) -> Person | None:
+    """Somebody's row here, when number and name agree with it."""
     person = around.people.get(ref.person)
     if person is None or person.state is Registration.DROPPED or person.name_check != ref.name_check:
         return None

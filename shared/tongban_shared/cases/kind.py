@@ -35,6 +35,7 @@ class Waits(StrEnum):
     OFFICER = "OFFICER"
     APPLICANT = "APPLICANT"
     LEDGER = "LEDGER"
+    THIRD_PARTY = "THIRD_PARTY"
     NOBODY = "NOBODY"
 
 
@@ -43,6 +44,8 @@ LIMIT = "limit"
 OK = "ok"
 # Verbs by which nobody changes hands: documents, and entries of people who stay in the province.
 STAYS = frozenset({"issue", "revoke", "report_lost", "hand_over", "change"})
+# Verbs that make a first registration: only what the ledger has entered may be written.
+FIRST = frozenset({"enter"})
 
 
 def h(hours: int) -> timedelta:
@@ -158,6 +161,12 @@ class Draft(msgspec.Struct, frozen=True):
         return f"Draft(to {self.to})"
 
 
+def from_other_side(case: Case, event: Event) -> bool | None:
+    """Whether a message is from whom it must be from; None: that is not known yet."""
+    other = case.other_side()
+    return None if other is None else event.sender == other
+
+
 def no_voids(_case: Case, _around: Surroundings) -> Mapping[str, Status]:
     """What is issued leaves every other document as it is."""
     return {}
@@ -170,6 +179,7 @@ Opening = Callable[[Event, Surroundings], Case]
 Limit = Callable[[Case, Event, Surroundings], datetime]
 MakePaper = Callable[[Case, Event, Surroundings], Paper]
 Variant = Callable[[Case], str | None]
+Hears = Callable[[Case, Event], bool | None]
 Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
@@ -204,6 +214,7 @@ class CaseKind:
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
     item of its type a case is; None: its other side's mirror is of no item.
+    hears: whom a message of a known case must be from.
     """
 
     name: str
@@ -225,6 +236,7 @@ class CaseKind:
     voids: Voids = no_voids
     reports: frozenset[str] = frozenset()
     variant: Variant | None = None
+    hears: Hears = from_other_side
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:
@@ -246,8 +258,9 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
     """
     ends = frozenset(terminal)
-    if any(step.writes is not None and step.writes not in STAYS for step in steps):
+    if any(step.writes is not None and step.writes not in STAYS | FIRST for step in steps):
         _check_hand_over(steps)
+    _check_first(steps)
     for step in steps:
         if (step.next in ends) != (step.limit is None):
             raise CaseTableError(
@@ -263,6 +276,13 @@ def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     for step in steps:
         if step.next not in ends and (step.side, step.next) not in limited:
             raise CaseTableError(f"{step.side} {step.next}: nothing happens when its limit passes")
+
+
+def _check_first(steps: Sequence[Step]) -> None:
+    """A first holder is written when the ledger has entered the person, and never before."""
+    for step in steps:
+        if step.writes in FIRST and step.message != "entered":
+            raise CaseTableError(f"{step.message} can't make a first holder; only the ledger's word does")
 
 
 def _check_hand_over(steps: Sequence[Step]) -> None:

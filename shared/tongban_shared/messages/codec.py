@@ -21,6 +21,7 @@ from tongban_shared.messages import (
     common,
     id_card,
     migration,
+    newborn,
     register_change,
     registration,
     temporary_id,
@@ -34,6 +35,7 @@ CONTRACTS: tuple[type[Body], ...] = (
     *id_card.BODIES,
     *temporary_id.BODIES,
     *register_change.BODIES,
+    *newborn.BODIES,
     *registration.BODIES,
     *common.BODIES,
 )
