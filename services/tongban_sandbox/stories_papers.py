@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tongban_sandbox.choosing import GUANGDONG, JIANGSU, ZHEJIANG, age_of, first
+from tongban_shared.ids import Sex
 
 if TYPE_CHECKING:
     from tongban_sandbox.people import SyntheticHousehold, SyntheticPerson
     from tongban_sandbox.teller import Teller
 
-REPLACED, LOST_CARD, TEMPORARY, MARITAL = "0302", "0303", "0401", "0620"
+REPLACED, LOST_CARD, TEMPORARY, MARITAL, NEWBORN = "0302", "0303", "0401", "0620", "0501"
 STUDENT, WORKER = range(18, 27), range(30, 46)
 ZHENJIANG, NANJING = "321100000100", "3201"
 
@@ -80,16 +82,51 @@ async def window_serves_the_neighbour_city(teller: Teller) -> None:
     teller.check(str(served).startswith(NANJING), f"taken in by {ZHENJIANG} on behalf of {served}")
 
 
-def _has(home: SyntheticHousehold, ages: range) -> bool:
-    return any(age_of(member) in ages for member in home.members)
+async def twins_are_born_elsewhere(teller: Teller) -> None:
+    """Twins are born in a third province: registered with their mother, known to both parents' registries."""
+    teller.title("Twins, born and taken in far from either parent's home", ZHEJIANG, GUANGDONG)
+    mother = _member(first(teller, ZHEJIANG, lambda home: _has(home, WORKER, Sex.FEMALE)), WORKER, Sex.FEMALE)
+    father = _member(first(teller, JIANGSU, lambda home: _has(home, WORKER, Sex.MALE)), WORKER, Sex.MALE)
+    born = datetime.now(UTC).date() - timedelta(days=9)
+    twins = [
+        {"birth_certificate_no": number, "name": name, "sex": sex, "birth_date": born.isoformat()}
+        for number, name, sex in (("T000000001", "示例大", "2"), ("T000000002", "示例小", "1"))
+    ]
+    case_id = await teller.request(
+        NEWBORN,
+        [mother],
+        GUANGDONG,
+        details={
+            "follows": "MOTHER",
+            "married": True,
+            "birthplace": GUANGDONG,
+            "other_parent": {"id_number": father.id_number, "name": father.name},
+            "children": twins,
+        },
+    )
+    await teller.completes(case_id)
+    home = await teller.household(ZHEJIANG, await teller.household_no(ZHEJIANG, mother))
+    teller.check(
+        sum(member.id_number[6:14] == f"{born:%Y%m%d}" for member in home) == len(twins),
+        "both stand in their mother's booklet",
+    )
 
 
-def _member(home: SyntheticHousehold, ages: range) -> SyntheticPerson:
-    return next(member for member in home.members if age_of(member) in ages)
+def _has(home: SyntheticHousehold, ages: range, sex: Sex | None = None) -> bool:
+    return home.kind == "FAMILY" and any(_fits(member, ages, sex) for member in home.members)
+
+
+def _member(home: SyntheticHousehold, ages: range, sex: Sex | None = None) -> SyntheticPerson:
+    return next(member for member in home.members if _fits(member, ages, sex))
+
+
+def _fits(member: SyntheticPerson, ages: range, sex: Sex | None) -> bool:
+    return age_of(member) in ages and sex in {None, member.sex}
 
 
 PAPER_STORIES = (
     student_prints_a_temporary_card,
     worker_picks_up_a_new_card,
     window_serves_the_neighbour_city,
+    twins_are_born_elsewhere,
 )

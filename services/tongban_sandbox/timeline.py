@@ -41,6 +41,12 @@ EVENTS: Mapping[str, str] = {
     "made": "the card is made 制证",
     "unclaimed": "nobody came for the card",
     "handed_over": "the card is handed over 领取",
+    "claimed": "the birth certificate is this case's 出生医学证明",
+    "consent_asked": "asked whether the other parent agrees",
+    "consent": "the other parent's registry has answered",
+    "numbered": "a number that nobody has is found",
+    "entered": "the ledger has entered the child",
+    "registered": "registered 入户",
     "paper_sent": "the paper is on its way",
     "paper_received": "the paper has come",
 }

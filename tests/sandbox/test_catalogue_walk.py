@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Walk:
     async def walk(self, item: dict[str, Any]) -> dict[str, Any]:
         """Apply for it; the case at its end."""
         # Larger families come first; one person is enough for most.
-        family = self._people.pop(0 if item["variant"] in WITH_OTHERS else -1)
+        family = self._people.pop(0 if needs_others(item) else -1)
         if item["code"] in ENDED_FIRST:
             await self._to_its_end(await self._apply(await self._item(ENDED_FIRST[item["code"]]), family))
         if item["code"] in CARD_FIRST:
@@ -102,6 +102,30 @@ class Walk:
         return await self._api.call(method, path, body, key=f"walk-{self._serial}")
 
 
+def needs_others(item: dict[str, Any]) -> bool:
+    """Whether one person alone can't apply for it."""
+    return item["variant"] in WITH_OTHERS or item["case_type"] == "newborn"
+
+
+def birth_of(family: list[Resident]) -> dict[str, Any]:
+    """Head and spouse have had a child; the head's booklet takes it."""
+    head, spouse = family[:2]
+    return {
+        "follows": "FATHER" if head.sex == "1" else "MOTHER",
+        "married": True,
+        "birthplace": AWAY,
+        "other_parent": spouse.as_person(),
+        "children": [
+            {
+                "birth_certificate_no": "N100000001",
+                "name": "示例新",
+                "sex": "2",
+                "birth_date": (date.today() - timedelta(days=20)).isoformat(),  # noqa: DTZ011  # any recent day
+            }
+        ],
+    }
+
+
 def body_for(item: dict[str, Any], family: list[Resident]) -> dict[str, Any]:
     """An application with everything that the item asks for."""
     abroad = item["scope"] == "cross_province"
@@ -111,6 +135,8 @@ def body_for(item: dict[str, Any], family: list[Resident]) -> dict[str, Any]:
         family = family[1::-1]
     members = family[1:2] if item["variant"] in WITH_OTHERS - {SPLIT} else []
     details: dict[str, Any] = {}
+    if item["case_type"] == "newborn":
+        details = birth_of(family)
     if item["case_type"] == "temporary_id":
         details = {"match_percent": 97}
     if does.get("effect") == "NEW_HEAD":
