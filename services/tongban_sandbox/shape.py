@@ -43,7 +43,7 @@ ONE_DAY = timedelta(days=1)
 def rate_at(moment: datetime, case_type: str) -> float:
     """How often cases of that type begin at an aware moment, in units of their mean rate in office hours.
 
-    1 is the mean of 249 days of 7.5 hours (`volumes.cases_per_s`); summed over a year it gives the year's cases.
+    1 is the mean of 249 days of 7.5 hours (`volumes.cases_per_s`); a year's sum is the year's cases.
     """
     local = moment.astimezone(BEIJING)
     return (
@@ -65,7 +65,7 @@ def day_factor(day: date, case_type: str) -> float:
 
 
 def hour_share(hour: int, case_type: str) -> float:
-    """Share of a day's cases in the hour 0..23: windows by their hours, what comes online from 7 to 23 evenly."""
+    """Share of a day's cases in the hour 0..23: windows by their hours, online from 7 to 23 evenly."""
     online = ONLINE_SHARE if case_type in ONLINE_TYPES else 0.0
     evenly = 1 / (ONLINE_TO - ONLINE_FROM) if ONLINE_FROM <= hour < ONLINE_TO else 0.0
     return (1 - online) * HOURS.get(hour, 0.0) + online * evenly

@@ -167,7 +167,7 @@ def draw_migration_pair(random: Random) -> tuple[Province, Province]:
 
 
 def draw_floating_pair(random: Random) -> tuple[Province, Province]:
-    """Draw home and accepting place (户籍地, 受理地) of what people ask for where they live (domain.md §5.4)."""
+    """Draw home and accepting place (户籍地, 受理地) of what people ask for where they live (§5.4)."""
     home = _draw(random, _homes())
     return home, _draw(random, _accepting(home))
 

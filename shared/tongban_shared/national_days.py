@@ -51,12 +51,12 @@ def is_national_working_day(day: date) -> bool:
 
 
 def is_national_holiday(day: date) -> bool:
-    """Whether that day is off by law or notice and not as a usual weekend is; a guess unless `is_announced`."""
+    """Whether that day is off by law or notice, not as a usual weekend; a guess unless `is_announced`."""
     return day in HOLIDAYS or (day.weekday() < SATURDAY and not is_national_working_day(day))
 
 
 def is_spring_festival(day: date) -> bool:
     """Whether that day is one of the days off of Spring Festival (春节); a guess unless `is_announced`."""
     if is_announced(day):
-        return holidays.get(day) == SPRING_FESTIVAL
+        return bool(holidays.get(day) == SPRING_FESTIVAL)
     return any(first + timedelta(days=offset) == day for first in SPRING_FESTIVALS for offset in range(-1, 3))

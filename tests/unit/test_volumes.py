@@ -155,7 +155,7 @@ def test_the_national_rate_is_that_of_the_domain() -> None:
 
 
 def test_the_mix_is_that_of_2023_and_migration_has_what_nobody_draws() -> None:
-    """45.8, 21.2, 19.6 and 12.7 %; the 0.8 of the newborn are migration's until there are such cases (§5.1)."""
+    """45.8, 21.2, 19.6 and 12.7 %; the 0.8 of the newborn are migration's until there are such (§5.1)."""
     whole = volumes.mix_of(volumes.CASES_PER_YEAR)
     assert {name: round(100 * share, 1) for name, share in whole.items()} == {
         "migration": 45.8,
