@@ -175,7 +175,7 @@ def draw_floating_pair(random: Random) -> tuple[Province, Province]:
 def mix_of(types: Collection[str]) -> Mapping[str, float]:
     """Shares of all cases of 2023 by type among `types`, which include migration; the sum is 1.
 
-    The share of a type that is not among them is left to migration, so newborn's until it can be drawn.
+    The share of a type that is not among them is left to migration: newborn's, until there are such cases.
     """
     total = sum(CASES_PER_YEAR.values())
     shares = {name: CASES_PER_YEAR.get(name, 0) / total for name in types}
