@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tongban_registry.storage.store import RegistryStore
+    from tongban_shared.cases.kind import Case
 
 
 class Closing:
@@ -15,6 +16,10 @@ class Closing:
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[asyncio.Event, int]] = {}
+
+    def committed(self, cases: Iterable[Case]) -> None:
+        """These cases have changed, and are stored as they are here."""
+        self.closed(case.id for case in cases if case.closed_at is not None)
 
     def closed(self, case_ids: Iterable[str]) -> None:
         """These cases have ended."""

@@ -229,7 +229,7 @@ class Hall:
         for command, reply in replies:
             if command.reply is not None and not command.reply.done():
                 command.reply.set_result(reply)
-        self.closing.closed(case.id for case in unit.changes.cases.values() if case.closed_at is not None)
+        self.closing.committed(unit.changes.cases.values())
         if self.after_commit is not None:
             await self.after_commit(Committed(sealed, unit.asks))
 

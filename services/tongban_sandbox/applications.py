@@ -59,7 +59,11 @@ ANY_ADULT = Ground(18, 65)
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One application and how it goes on. ending: COMPLETED, REFUSED or WITHDRAWN, where people decide."""
+    """One application and how it goes on. ending: COMPLETED, REFUSED or WITHDRAWN, where people decide.
+
+    destination: where it is accepted. sent_back: an officer asks for more. then: what the applicant asks for
+    too, once this is granted. moves: whether its people live at the destination when it has completed.
+    """
 
     applicant: Resident
     members: Sequence[Resident]
@@ -68,10 +72,13 @@ class Drawn:
     body: Mapping[str, Any]
     ending: str
     left_out: str | None = None
+    sent_back: bool = False
+    then: Mapping[str, Any] | None = None
+    moves: bool = True
 
     @property
     def persons(self) -> tuple[Resident, ...]:
-        """Everybody who moves."""
+        """Everybody who moves, or is named."""
         return (self.applicant, *self.members)
 
 

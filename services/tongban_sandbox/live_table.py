@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 
 from tongban_sandbox.report import as_line, as_table
-from tongban_sandbox.traffic import NATIONAL_PER_S
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +34,7 @@ async def _watch_table(world: World, traffic: Traffic, console: Console, heading
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             reading = await world.read()
-            times = traffic.cases_per_s / NATIONAL_PER_S
+            times = traffic.times_the_national_rate
             rate = f"{traffic.cases_per_s:g} new cases/s, {times:.1f} times the real country"
             live.update(as_table(reading, world, f"{heading}\n{rate}"), refresh=True)
             await asyncio.sleep(max(TABLE_S, reading.took_s / READING_SHARE_MAX))

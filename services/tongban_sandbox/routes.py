@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tongban_sandbox.clock import HOURS_MAX
 from tongban_sandbox.hostile import Faults
+from tongban_sandbox.plays import Mix, MixName
 from tongban_sandbox.report import as_json
 from tongban_sandbox.residents import residents_of
-from tongban_sandbox.traffic import NATIONAL_PER_S, PER_S_MAX, Traffic
+from tongban_sandbox.traffic import PER_S_MAX, Traffic
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import province as checked_province
 from tongban_shared.web.install import install, new_app
@@ -39,9 +40,15 @@ class Closed(BaseModel):
 
 
 class TrafficIn(Closed):
-    """PUT /sandbox/v1/traffic: new cases a second, 0 to stop beginning new ones."""
+    """PUT /sandbox/v1/traffic: new cases a second, 0 to stop beginning new ones.
+
+    shaped: more or less of them by the month, weekday and hour of the country's clock. mix: all case types in
+    the proportions of 2023, or migrations alone.
+    """
 
     cases_per_s: Annotated[float, Field(ge=0, le=PER_S_MAX)]
+    shaped: bool = False
+    mix: MixName = "2023"
 
 
 class FaultsIn(Closed):
@@ -114,8 +121,11 @@ def _traffic_routes(traffic: Traffic) -> APIRouter:
         tally = traffic.tally
         return {
             "cases_per_s": traffic.cases_per_s,
-            "times_the_national_rate": round(traffic.cases_per_s / NATIONAL_PER_S, 2),
+            "times_the_national_rate": round(traffic.times_the_national_rate, 2),
+            "shaped": traffic.mix.shaped,
+            "mix": traffic.mix.name,
             "begun": tally.begun,
+            "begun_by_type": tally.begun_by_type,
             "open": tally.open,
             "ended": tally.ended,
             "refused_at_door": tally.refused_at_door,
@@ -127,6 +137,7 @@ def _traffic_routes(traffic: Traffic) -> APIRouter:
 
     @router.put("/traffic", summary="Change the rate; 0 lets the open cases end and begins none")
     async def change(given: TrafficIn) -> dict[str, Any]:
+        traffic.mix = Mix(given.mix, given.shaped)
         traffic.cases_per_s = given.cases_per_s
         return shown()
 

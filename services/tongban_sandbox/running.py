@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tongban_sandbox.live_table import watch
+from tongban_sandbox.plays import Mix
 from tongban_sandbox.routes import SandboxApp
 from tongban_sandbox.state import Plan, StateFolder, announcement_file, write_json
 from tongban_sandbox.together import until_one_ends
-from tongban_sandbox.traffic import NATIONAL_PER_S, Traffic
+from tongban_sandbox.traffic import Traffic
 from tongban_sandbox.world import World
 from tongban_shared.errors import SettingsError
 from tongban_shared.tuning import loop_factory, tune_collector
@@ -143,7 +144,7 @@ async def _serve(
 
 def _greet(console: Console, world: World, base_url: str, took_s: float) -> None:
     size = f"{len(world.profiles)} provinces, {world.people} synthetic people"
-    rate = f"1 case/s is {1 / NATIONAL_PER_S:.1f} times the real country"
+    rate = f"1 case/s is {1 / Mix().national_per_s:.1f} times the real country"
     people = f"{base_url}/sandbox/v1/people?province={FIRST_PROVINCE}"
     rows = [
         f"通办 tongban: {size}, ready in {took_s:.1f} s",

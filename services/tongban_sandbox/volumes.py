@@ -6,7 +6,7 @@ Margins are published, pairs are estimated (data/README.md): good for load, not 
 from __future__ import annotations
 
 import csv
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -30,6 +30,18 @@ CASES_PER_YEAR: Mapping[str, int] = MappingProxyType(
     }
 )
 """National counts of 2023; id_card is the first issue alone. Source: domain.md §5.1."""
+
+CERTIFICATES: Mapping[str, float] = MappingProxyType(
+    {
+        "KINSHIP": 40.0,
+        "REGISTRATION_STATUS": 34.0,
+        "MIGRATION_HISTORY": 12.0,
+        "CHANGE_CORRECTION": 8.0,
+        "ID_UNIQUENESS": 4.0,
+        "CANCELLATION": 2.0,
+    }
+)
+"""Percent of certificates (户籍类证明) by kind: ours, none is published."""
 
 MIGRATION_TYPES: Mapping[str, float] = MappingProxyType(
     {
@@ -154,6 +166,28 @@ def draw_migration_pair(random: Random) -> tuple[Province, Province]:
     return origin, _draw(random, _destinations(origin))
 
 
+def draw_floating_pair(random: Random) -> tuple[Province, Province]:
+    """Draw home and accepting place (户籍地, 受理地) of what people ask for where they live (§5.4)."""
+    home = _draw(random, _homes())
+    return home, _draw(random, _accepting(home))
+
+
+def mix_of(types: Collection[str]) -> Mapping[str, float]:
+    """Shares of all cases of 2023 by type among `types`, which include migration; the sum is 1.
+
+    The share of a type that is not among them is left to migration: newborn's, until there are such cases.
+    """
+    total = sum(CASES_PER_YEAR.values())
+    shares = {name: CASES_PER_YEAR.get(name, 0) / total for name in types}
+    shares["migration"] += 1 - sum(shares.values())
+    return shares
+
+
+def draw_certificate(random: Random) -> str:
+    """Draw a kind of certificate."""
+    return random.choices(list(CERTIFICATES), weights=list(CERTIFICATES.values()))[0]
+
+
 def draw_migration_type(random: Random, supported: Container[str] | None = None) -> str:
     """Draw a type of migration, among `supported` where given.
 
@@ -193,6 +227,16 @@ def _draw(random: Random, weights: _Weights) -> Province:
 @cache
 def _origins() -> _Weights:
     return _weights({code: row.migration_origin_pct for code, row in province_volumes().items()})
+
+
+@cache
+def _homes() -> _Weights:
+    return _weights({code: row.home_pct for code, row in province_volumes().items()})
+
+
+@cache
+def _accepting(home: Province) -> _Weights:
+    return _weights(flow_row(home))
 
 
 @cache

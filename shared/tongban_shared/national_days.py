@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from chinese_calendar import holidays, workdays
+from chinese_calendar import Holiday, holidays, workdays
 
 SATURDAY = 5
 # The notices known here cover these years without a gap.
 FIRST_YEAR, LAST_YEAR = min(holidays).year, max(holidays).year
 HOLIDAYS = frozenset(holidays)
 MAKE_UP_DAYS = frozenset(workdays)
+
+SPRING_FESTIVAL = Holiday.spring_festival.value
 
 # 全国年节及纪念日放假办法, as of 2025, Art. 2. Month and day of those that follow the sun.
 FIXED = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
@@ -46,3 +48,15 @@ def is_national_working_day(day: date) -> bool:
     if day.weekday() >= SATURDAY or day in HOLIDAYS:
         return False
     return is_announced(day) or ((day.month, day.day) not in FIXED and day not in LUNAR)
+
+
+def is_national_holiday(day: date) -> bool:
+    """Whether that day is off by law or notice, not as a usual weekend; a guess unless `is_announced`."""
+    return day in HOLIDAYS or (day.weekday() < SATURDAY and not is_national_working_day(day))
+
+
+def is_spring_festival(day: date) -> bool:
+    """Whether that day is one of the days off of Spring Festival (春节); a guess unless `is_announced`."""
+    if is_announced(day):
+        return bool(holidays.get(day) == SPRING_FESTIVAL)
+    return any(first + timedelta(days=offset) == day for first in SPRING_FESTIVALS for offset in range(-1, 3))

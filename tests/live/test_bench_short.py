@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from tongban_sandbox.bench.command import bench
+from tongban_sandbox.plays import PLAYS
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
@@ -25,6 +26,11 @@ def test_a_short_run_on_real_parts(tmp_path: Path) -> None:
     found = json.loads(output.read_text(encoding="utf-8"))
     assert found["check"]["kafka_postgres"]["faults"] == []
     assert found["figures"]["kafka_postgres.cases_per_s"] > 0
+    assert found["figures"]["kafka_postgres.mixed_cases_per_s"] > 0
+    assert found["figures"]["kafka_postgres.mixed_ratio"] > 0
+    by_type = found["kafka_postgres"]["mixed"]["closed_ms_by_type"]
+    assert set(by_type) == set(PLAYS)
+    assert sum(values["n"] for values in by_type.values()) == found["kafka_postgres"]["mixed"]["cases"]
     assert found["figures"]["kafka_postgres.http_cases_per_s"] > 0
     assert found["figures"]["ceilings.sql_rows_per_s"] > 0
     assert not (tmp_path / "bench").exists()

@@ -79,3 +79,15 @@ async def test_a_register_is_put_back_to_its_backup(sandbox: InProcess) -> None:
     assert restored.body == {"province": "44", "running": True, "recovering": False}
     status = await sandbox.call("GET", f"{ROOT}/status")
     assert status.body["homes"]["good"] is True
+
+
+async def test_traffic_has_a_mix_and_a_shape(sandbox: InProcess) -> None:
+    """All types without a shape unless asked otherwise; an unknown mix is refused and changes nothing."""
+    put = await sandbox.call("PUT", f"{ROOT}/traffic", {"cases_per_s": 0})
+    assert (put.body["mix"], put.body["shaped"]) == ("2023", False)
+    wanted = {"cases_per_s": 0, "mix": "migration", "shaped": True}
+    await sandbox.call("PUT", f"{ROOT}/traffic", wanted)
+    refused = await sandbox.call("PUT", f"{ROOT}/traffic", {"cases_per_s": 1, "mix": "1999"})
+    assert refused.code == "FIELD_INVALID"
+    shown = (await sandbox.call("GET", f"{ROOT}/traffic")).body
+    assert {name: shown[name] for name in wanted} == wanted

@@ -80,5 +80,5 @@ def test_the_rate_can_be_changed_while_it_runs(sandbox: Sandbox) -> None:
     """A rate of 0 begins no new cases; a higher one does, and its factor to the real country is shown."""
     sandbox.start("--rate", "0")
     assert sandbox.get("/sandbox/v1/traffic").json()["begun"] == 0
-    assert sandbox.put("/sandbox/v1/traffic", {"cases_per_s": 50}).json()["times_the_national_rate"] > 100
+    assert sandbox.put("/sandbox/v1/traffic", {"cases_per_s": 60}).json()["times_the_national_rate"] > 100
     until(lambda: sandbox.get("/sandbox/v1/traffic").json()["begun"] > 0, END_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,10 @@ from tongban_sandbox.bench.load import (
 )
 from tongban_sandbox.bench.report import flat
 from tongban_sandbox.bench.sampler import LOOP, group_of, share
+from tongban_sandbox.bench.watching import Watch
 from tongban_sandbox.people import AS_OF, households
-from tongban_shared.ids import PersonKey, Province, custody_digest
+from tongban_shared.cases.kind import Case, Side
+from tongban_shared.ids import CaseId, PersonKey, Province, custody_digest
 
 THREE = [Province("32"), Province("43"), Province("44")]
 SECRET = b"s" * 32
@@ -73,6 +75,41 @@ def test_the_ends_are_mixed(load: Load) -> None:
     assert set(endings) == {COMPLETED, WRONG_NAME, HELD_UP, "WITHDRAWN"}
     assert sum(len(numbers) for numbers in load.holds.values()) == endings.count(HELD_UP)
     assert all(case.origin != case.destination for case in load.cases)
+
+
+def test_a_mixed_load_follows_the_migrations_and_has_all_types() -> None:
+    """As in 2023; a temporary card comes with its card's case, and nobody comes with two rows."""
+    drawn = draw_load(50, THREE, mixed=600)
+    mixed = drawn.cases[drawn.plain :]
+    kinds = [case.kind for case in mixed] + ["temporary_id" for case in mixed if case.then]
+    assert len(mixed) == 600
+    assert kinds.count("migration") / len(kinds) == pytest.approx(0.465, abs=0.06)
+    assert kinds.count("id_card") / len(kinds) == pytest.approx(0.212, abs=0.05)
+    assert kinds.count("certificate") / len(kinds) == pytest.approx(0.196, abs=0.05)
+    assert kinds.count("temporary_id") / len(kinds) == pytest.approx(0.127, abs=0.04)
+    assert all(case.kind == "id_card" for case in mixed if case.then)
+    asking = [p["id_number"] for c in drawn.cases for p in (c.body["applicant"], *c.body["members"])]
+    assert len(asking) == len(set(asking))
+
+
+async def test_windows_and_officers_act_at_the_commit() -> None:
+    """A card that is held back is not reported as made; officers decide; moves are left alone."""
+    given: list[tuple[str, str | None]] = []
+    watch = Watch("44", lambda command: given.append((command.name, command.case_id)))
+
+    def stands(kind: str, side: Side, state: str, person: str = "p") -> None:
+        number = CaseId(f"44-{kind}-{state}")
+        case = Case(number, kind, side, state, 1, "", "32", "44", (person,), None, datetime.now(UTC))
+        watch.committed([case])
+
+    stands("id_card", Side.DESTINATION, "IN_PRODUCTION")
+    stands("temporary_id", Side.DESTINATION, "AUTHORISED")
+    stands("certificate", Side.ORIGIN, "CHECKING")
+    stands("migration", Side.DESTINATION, "CHECKING")
+    assert [name for name, _ in given] == ["made", "printed", "decision"]
+    approved = watch.hold_back("q")
+    stands("id_card", Side.DESTINATION, "IN_PRODUCTION", "q")
+    assert (len(given), approved.done()) == (3, True)
 
 
 def test_no_minor_is_left_alone() -> None:

@@ -152,3 +152,30 @@ def test_the_national_rate_is_that_of_the_domain() -> None:
     """1.73 million migrations are 0.257 a second in office hours; all cases of 2023 are 0.562 (§5.1)."""
     assert volumes.cases_per_s(volumes.CASES_PER_YEAR["migration"]) == pytest.approx(0.257, abs=0.0005)
     assert volumes.cases_per_s(sum(volumes.CASES_PER_YEAR.values())) == pytest.approx(0.562, abs=0.0005)
+
+
+def test_the_mix_is_that_of_2023_and_migration_has_what_nobody_draws() -> None:
+    """45.8, 21.2, 19.6 and 12.7 %; the 0.8 of the newborn are migration's until there are such (§5.1)."""
+    whole = volumes.mix_of(volumes.CASES_PER_YEAR)
+    assert {name: round(100 * share, 1) for name, share in whole.items()} == {
+        "migration": 45.8,
+        "id_card": 21.2,
+        "certificate": 19.6,
+        "temporary_id": 12.7,
+        "newborn": 0.8,
+    }
+    without = volumes.mix_of([name for name in whole if name != "newborn"])
+    assert sum(without.values()) == pytest.approx(1)
+    assert without["migration"] == pytest.approx(whole["migration"] + whole["newborn"])
+
+
+def test_people_ask_where_they_live_for_what_their_home_answers() -> None:
+    """Home by home%, the accepting place by its row, within four standard deviations (§5.4)."""
+    random = Random(9)
+    pairs = [volumes.draw_floating_pair(random) for _ in range(DRAWS)]
+    homes = Counter(home for home, _ in pairs)
+    for code, row in volumes.province_volumes().items():
+        share = row.home_pct / 100
+        assert abs(homes[code] / DRAWS - share) < 4 * (share / DRAWS) ** 0.5 + 0.001, code
+    of_guangxi = [place for home, place in pairs if home == GUANGXI]
+    assert of_guangxi.count(GUANGDONG) / len(of_guangxi) == pytest.approx(0.82, abs=0.03)

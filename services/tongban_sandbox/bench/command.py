@@ -23,7 +23,15 @@ from tongban_sandbox.bench.children import BenchFailedError
 from tongban_sandbox.bench.country import Stage, embedded, gateway, live
 from tongban_sandbox.bench.gateway import measure_gateway
 from tongban_sandbox.bench.load import Load, draw_load
-from tongban_sandbox.bench.phases import Measured, at_rate, direct, one_by_one, over_http, through_topics
+from tongban_sandbox.bench.phases import (
+    Measured,
+    all_types,
+    at_rate,
+    direct,
+    one_by_one,
+    over_http,
+    through_topics,
+)
 from tongban_sandbox.bench.size import BUSY_PER_S, QUICK, Size
 from tongban_shared.errors import TongbanError
 from tongban_shared.ids import Province
@@ -62,9 +70,9 @@ class Bench:
             self.say("gateway against nginx")
             self.results["gateway"] = await asyncio.to_thread(_gateway_apart, self.size.gateway_s)
 
-    def _load(self, cases: int) -> Load:
-        self.say(f"drawing {cases} cases among {self.size.provinces} provinces")
-        return draw_load(cases, choose_provinces(self.size.provinces))
+    def _load(self, cases: int, mixed: int = 0) -> Load:
+        self.say(f"drawing {cases + mixed} cases among {self.size.provinces} provinces")
+        return draw_load(cases, choose_provinces(self.size.provinces), mixed=mixed)
 
     async def _embedded(self) -> None:
         size = self.size
@@ -83,7 +91,7 @@ class Bench:
 
     async def _live(self) -> None:
         size = self.size
-        load = self._load(size.needed)
+        load = self._load(size.needed, size.mixed)
         people = sum(load.people.values())
         self.say(f"starting Kafka, PostgreSQL, ledger and {self.workers} workers; seeding {people} people")
         with _cleared(self.folder) as folder:
@@ -98,6 +106,8 @@ class Bench:
                 measured = await through_topics(stage, size.cases, size.seconds)
                 self._note("kafka_postgres", measured)
             if "kafka_postgres" in self.parts:
+                assert measured is not None, "it was wanted too"
+                await self._mixed(stage, measured)
                 await self._profile(stage, "kafka_postgres")
                 await self._http(stage)
             if "latency" in self.parts:
@@ -128,6 +138,16 @@ class Bench:
             kind: _mean([p[kind] for p in measured.profiles]) for kind in ("groups", "functions", "inclusive")
         }
         self.results.setdefault("profile", {})[name] = merged
+
+    async def _mixed(self, stage: Stage, alone: Measured) -> None:
+        """All case types of 2023 beside migrations alone, in the same run on the same machine."""
+        found, measured = self.results["kafka_postgres"], await all_types(stage, self.size.seconds)
+        found["mixed_cases_per_s"] = measured.cases_per_s
+        found["mixed_ratio"] = round(measured.cases_per_s / alone.cases_per_s, 2)
+        by_type = {kind: quantiles(values) for kind, values in measured.by_type.items()}
+        found["mixed"] = {**measured.summary(), "closed_ms_by_type": by_type}
+        self._split("kafka_postgres_mixed", measured)
+        self.say(f"all case types: {measured.cases} cases, {measured.cases_per_s:.0f}/s")
 
     async def _http(self, stage: Stage) -> None:
         size, found = self.size, self.results["kafka_postgres"]

@@ -57,10 +57,14 @@ class Stage:
         return Door(self.ports[home], "" if alone else f"/p/{province}")
 
     def take(self, count: int) -> Sequence[BenchCase]:
-        """The next `count` cases of the load, fewer at its end."""
-        taken = self.load.cases[self.next_n : self.next_n + count]
+        """The next `count` migrations of the load, fewer at their end."""
+        taken = self.load.cases[self.next_n : min(self.next_n + count, self.load.plain)]
         self.next_n += len(taken)
         return taken
+
+    def take_mixed(self) -> Sequence[BenchCase]:
+        """The cases of all types; once."""
+        return self.load.cases[self.load.plain :]
 
 
 @asynccontextmanager

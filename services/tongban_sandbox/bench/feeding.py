@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tongban_registry.closing import Closing
-from tongban_registry.commands import Command, Reply
+from tongban_registry.commands import Command
 from tongban_registry.door import ApplicationIn, Door
 from tongban_registry.entries import ENTRIES
 from tongban_sandbox.bench.load import WITHDRAWN, BenchCase, Share
 from tongban_sandbox.bench.sampler import Sampler
+from tongban_sandbox.bench.watching import Watch
 from tongban_sandbox.seeding import batches
 from tongban_shared.errors import SettingsError
 from tongban_shared.ids import PersonKey, Province, person_key
@@ -46,36 +46,6 @@ class Order(msgspec.Struct, frozen=True):
     seconds: float = 60.0
     windows: dict[Province, int] = {}
     profile: bool = False
-
-
-class Watch(Closing):
-    """Notes when each case ended here, both sides of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ended_at: dict[str, float] = {}
-        self.when_ended: dict[str, Callable[[float], None]] = {}
-        self._prefix = ""
-
-    @classmethod
-    def over(cls, registry: Registry) -> Watch:
-        """Put a watch in the place of a registry's own."""
-        watch = cls()
-        watch._prefix = registry.office.province
-        registry.hall.closing = watch
-        return watch
-
-    def closed(self, case_ids: Iterable[str]) -> None:
-        """Called after the commit."""
-        listed = tuple(case_ids)
-        super().closed(listed)
-        now_s = time.monotonic()
-        for case_id in listed:
-            if case_id.startswith(self._prefix):
-                self.ended_at[case_id] = now_s
-                told = self.when_ended.pop(case_id, None)
-                if told is not None:
-                    told(now_s)
 
 
 class _KnownOrigin:
@@ -109,6 +79,15 @@ class _KnownOrigin:
         raise NotImplementedError
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One applicant. then: asked for when the card is approved."""
+
+    case: BenchCase
+    command: Command
+    then: Command | None = None
+
+
 @dataclass(slots=True)
 class Line:
     """One province: its registry, its ledger line, its share of the load, commands prepared beforehand."""
@@ -116,7 +95,7 @@ class Line:
     registry: Registry
     ledger: Ledger
     share: Share
-    commands: list[tuple[BenchCase, Command]] = field(default_factory=list)
+    commands: list[Prepared] = field(default_factory=list)
     watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,7 +121,8 @@ class Line:
             if start <= case.n < stop:
                 door = Door(office, _KnownOrigin(case.origin), store, ENTRIES)
                 command = await door.application(ApplicationIn.model_validate(case.body))
-                self.commands.append((case, command))
+                then = case.then and await door.application(ApplicationIn.model_validate(case.then))
+                self.commands.append(Prepared(case, command, then or None))
         return len(self.commands)
 
 
@@ -154,37 +134,61 @@ class Feed:
     window: asyncio.Semaphore
     until_s: float
     asked: int = 0
+    applied: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def run(self) -> None:
         """Return when all cases that were begun have ended here."""
         async with asyncio.TaskGroup() as lives:
-            for case, command in self.line.commands:
+            for prepared in self.line.commands:
                 await self.window.acquire()
                 if time.monotonic() > self.until_s:
                     return
-                lives.create_task(self._live(case, command))
+                self.asked += 1
+                lives.create_task(self._live(prepared))
 
-    async def _live(self, case: BenchCase, command: Command) -> None:
+    async def _live(self, prepared: Prepared) -> None:
         try:
-            await self._end_of(case, await self.line.registry.hall.ask(command))
+            await self._end_of(prepared)
         finally:
             self.window.release()
 
-    async def _end_of(self, case: BenchCase, reply: Reply) -> None:
-        self.asked += 1
+    async def _end_of(self, prepared: Prepared) -> None:
+        case, watch = prepared.case, self.line.watch
+        # Before the application: whatever comes of it comes later.
+        approved = watch.hold_back(prepared.command.persons[0]) if prepared.then else None
+        begun = await self._apply(prepared.command)
+        if begun is None:
+            return
+        case_id, accepted_s = begun
+        if case.ending == WITHDRAWN:
+            self.line.registry.hall.post(Command("withdraw", case_id=case_id))
+        ended = watch.end_of(case_id)
+        if approved is not None and prepared.then is not None:
+            await asyncio.wait((approved, ended), return_when=asyncio.FIRST_COMPLETED)
+            if approved.done():
+                await self._in_between(prepared.then)
+                self.line.registry.hall.post(Command("made", case_id=case_id))
+        self.latencies_ms[case.kind].append((await ended - accepted_s) * 1000)
+
+    async def _in_between(self, command: Command) -> None:
+        """A temporary card, from the application to its print, while the real one is in production."""
+        begun = await self._apply(command)
+        if begun is not None:
+            case_id, accepted_s = begun
+            ended_s = await self.line.watch.end_of(case_id)
+            self.latencies_ms[command.kind].append((ended_s - accepted_s) * 1000)
+
+    async def _apply(self, command: Command) -> tuple[str, float] | None:
+        """Number and time of the acceptance; None where it was refused at once."""
+        reply = await self.line.registry.hall.ask(command)
         accepted_s = time.monotonic()
         if reply.code is not None or reply.case_id is None:
             self.refused[reply.code or "NO_CASE"] += 1
-            return
-        if case.ending == WITHDRAWN:
-            self.line.registry.hall.post(Command("withdraw", case_id=reply.case_id))
-        ended = asyncio.get_running_loop().create_future()
-        self.line.watch.when_ended[reply.case_id] = ended.set_result
-        known_s = self.line.watch.ended_at.get(reply.case_id)
-        ended_s = known_s if known_s is not None else await ended
-        self.latencies_ms.append((ended_s - accepted_s) * 1000)
+            return None
+        self.applied += 1
+        return reply.case_id, accepted_s
 
 
 class Feeder:
@@ -232,11 +236,17 @@ class Feeder:
             for code, line in self._lines.items()
         ]
         await asyncio.gather(*(feed.run() for feed in feeds))
+        by_type: dict[str, list[float]] = defaultdict(list)
+        for feed in feeds:
+            for kind, values in feed.latencies_ms.items():
+                by_type[kind] += values
         refused = sum((feed.refused for feed in feeds), Counter())
         return {
             "asked": sum(feed.asked for feed in feeds),
             "refused": dict(refused),
-            "latencies_ms": [value for feed in feeds for value in feed.latencies_ms],
+            "applied": sum(feed.applied for feed in feeds),
+            "latencies_ms": [value for values in by_type.values() for value in values],
+            "by_type": by_type,
             "profile": sampler.stop() if sampler is not None else None,
         }
 

@@ -1,7 +1,8 @@
 """What a measurement is fed with: cases drawn from the national volumes, each with people of its own.
 
 Drawn once from one seed. Nobody moves twice, so every case is independent and its end is known beforehand.
-Cases that would wait for a person's decision are left out: no machine works while people think.
+Migrations that would wait for a person's decision are left out: no machine works while people think. Of the
+other types the officers and windows are commands that follow at once (feeding.py).
 """
 
 from __future__ import annotations
@@ -9,15 +10,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
 
+from tongban_sandbox.bench.visits import CERTIFICATE, Visit, card_of, certificate_of, temporary_of
 from tongban_sandbox.people import SyntheticHousehold, SyntheticPerson, households
-from tongban_sandbox.volumes import draw_migration_pair, draw_migration_type, draw_outcome
+from tongban_sandbox.plays import CARD, MIGRATION, TEMPORARY, Mix
+from tongban_sandbox.volumes import (
+    draw_floating_pair,
+    draw_migration_pair,
+    draw_migration_type,
+    draw_outcome,
+)
 from tongban_shared.catalogue import Item, load_catalogue
 from tongban_shared.ids import Province
 from tongban_shared.provinces import ProvinceProfile, load_provinces
@@ -31,12 +39,16 @@ HOLD_SHARE = 0.5
 COMPLETED, WRONG_NAME, HELD_UP, WITHDRAWN = "COMPLETED", "WRONG_NAME", "HELD_UP", "WITHDRAWN"
 SOMEBODY_ELSE = "某某某"
 PEOPLE_PER_CASE_GUESS = 8
+# The mix has no shape here, so it is the same at any time.
+AT_ANY_TIME = datetime(2023, 1, 1, tzinfo=UTC)
+Pair = tuple[Province, Province]
 
 
 class BenchCase(msgspec.Struct, frozen=True):
     """One application. n: its place in the national row; ending: COMPLETED, WRONG_NAME, HELD_UP or WITHDRAWN.
 
-    persons: how many move.
+    persons: how many it names. kind: its case type. then: of a card, the application of a temporary one that
+    is handed in when the card is approved; a case of its own.
     """
 
     n: int
@@ -45,14 +57,20 @@ class BenchCase(msgspec.Struct, frozen=True):
     ending: str
     persons: int
     body: dict[str, Any]
+    kind: str = MIGRATION
+    then: dict[str, Any] | None = None
 
 
 class Load(msgspec.Struct):
-    """All cases of a run; people: how many to seed in each province; holds: id numbers under a hold."""
+    """All cases of a run; people: how many to seed in each province; holds: id numbers under a hold.
+
+    plain: so many of the cases are migrations, and come first; those after them are of all types.
+    """
 
     cases: list[BenchCase]
     people: dict[Province, int]
     holds: dict[Province, list[str]]
+    plain: int = 0
 
     def write(self, folder: Path) -> None:
         """One file for each province: what it accepts, whom it registers."""
@@ -86,12 +104,16 @@ class _Party:
     members: Sequence[SyntheticPerson] = ()
 
 
-def draw_load(count: int, provinces: Sequence[Province], seed: int = SEED) -> Load:
-    """Draw `count` cases among `provinces` (at least 2); the same arguments give the same load."""
+def draw_load(count: int, provinces: Sequence[Province], seed: int = SEED, *, mixed: int = 0) -> Load:
+    """Draw `count` migrations and `mixed` cases of all types among `provinces` (at least 2).
+
+    The same arguments give the same load.
+    """
     random = Random(seed)
-    source = _Source(provinces, random, count)
+    source = _Source(provinces, random, count + mixed)
     cases = [source.case(n) for n in range(count)]
-    return Load(cases, {code: max(1, source.people[code]) for code in provinces}, source.holds)
+    cases += [source.mixed(n) for n in range(count, count + mixed)]
+    return Load(cases, {code: max(1, source.people[code]) for code in provinces}, source.holds, count)
 
 
 class _Source:
@@ -103,6 +125,7 @@ class _Source:
         self._random = random
         self._profiles = load_provinces()
         self._items = automatic_items()
+        self._mix = Mix()
         self._homes = {code: iter(households(code, self._enough(count), SEED)) for code in provinces}
 
     @staticmethod
@@ -122,9 +145,41 @@ class _Source:
         persons = 1 + len(party.members)
         return BenchCase(n, origin, destination, ending, persons, _body(party, profile, item, ending))
 
-    def _pair(self) -> tuple[Province, Province]:
+    def mixed(self, n: int) -> BenchCase:
+        """A case of any type, in the proportions of 2023."""
+        case_type = None
+        while case_type is None:
+            case_type = self._mix.draw_type(self._random, AT_ANY_TIME)
+        return self.case(n) if case_type == MIGRATION else self._at_window(n, case_type)
+
+    def _at_window(self, n: int, case_type: str) -> BenchCase:
+        """What is asked for where people live. With wrong names some are refused, and some are withdrawn."""
+        home, accepting = self._pair(draw_floating_pair)
+        visitor, *mates = self._visitors(home)
+        pair = case_type == TEMPORARY
+        ending = COMPLETED if pair else self._ending()
+        ending = WRONG_NAME if ending == HELD_UP else ending
+        who = Visit(as_person(visitor), [as_person(mate) for mate in mates], self._profiles[accepting])
+        kind = CARD if pair else case_type
+        body = certificate_of(who, self._random) if kind == CERTIFICATE else card_of(who)
+        then = temporary_of(who) if pair else None
+        if ending == WRONG_NAME:
+            body["applicant"] = {**body["applicant"], "name": SOMEBODY_ELSE}
+        return BenchCase(n, home, accepting, ending, 1 + len(body["members"]), body, kind, then)
+
+    def _visitors(self, home: Province) -> Sequence[SyntheticPerson]:
+        """An adult, and somebody of the same household if there is anybody."""
+        for household in self._homes[home]:
+            self.people[home] += len(household.members)
+            adults = [member for member in household.members if _adult(member)]
+            if household.kind == "FAMILY" and adults:
+                others = [member for member in household.members if member is not adults[0]]
+                return [adults[0], *others[:1]]
+        raise AssertionError("a province has run out of households")
+
+    def _pair(self, draw: Callable[[Random], Pair] = draw_migration_pair) -> Pair:
         while True:
-            origin, destination = draw_migration_pair(self._random)
+            origin, destination = draw(self._random)
             if origin in self._homes and destination in self._homes:
                 return origin, destination
 

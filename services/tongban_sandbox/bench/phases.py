@@ -29,7 +29,10 @@ QUIET_S = (0.2, 0.7)
 
 @dataclass(slots=True)
 class Measured:
-    """One run. wall_s: from the first application until all is settled. cpu: cores used, by process."""
+    """One run. wall_s: from the first application until all is settled. cpu: cores used, by process.
+
+    by_type: latencies in ms from the acceptance to the end, by case type.
+    """
 
     cases: int
     persons: int
@@ -41,6 +44,7 @@ class Measured:
     profiles: Sequence[Mapping[str, Any]] = ()
     feeding_s: float = 0.0
     turned_away: int = 0
+    by_type: dict[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def cases_per_s(self) -> float:
@@ -85,15 +89,18 @@ class _Clockwork:
         rows, figures = await written(stage.look), await _figures(stage)
         return cls(stage, _cpu(stage), figures, rows, time.monotonic())
 
-    async def stop(self, cases: Sequence[BenchCase], latencies_ms: Sequence[float]) -> Measured:
-        """Wait until all is settled, then read again."""
+    async def stop(
+        self, cases: Sequence[BenchCase], latencies_ms: Sequence[float], applied: int | None = None
+    ) -> Measured:
+        """Wait until all is settled, then read again. applied: cases begun, where applicants have several."""
+        begun = len(cases) if applied is None else applied
         fed_s = time.monotonic()
         await settle(self.stage)
         now_s, cpu = time.monotonic(), _cpu(self.stage)
         figures = await _figures(self.stage) - self.figures
-        self.stage.accepted += len(cases)
+        self.stage.accepted += begun
         return Measured(
-            cases=len(cases),
+            cases=begun,
             persons=sum(case.persons for case in cases),
             wall_s=now_s - self.at_s,
             cpu=difference(self.cpu, cpu, now_s - self.at_s),
@@ -124,8 +131,18 @@ async def settle(stage: Stage) -> None:
 
 
 async def through_topics(stage: Stage, count: int, seconds: float, *, profile: bool = False) -> Measured:
-    """Applications handed to the registries without HTTP, through a window of open cases."""
-    cases = stage.take(count)
+    """Migrations handed to the registries without HTTP, through a window of open cases."""
+    return await _fed(stage, stage.take(count), seconds, profile=profile)
+
+
+async def all_types(stage: Stage, seconds: float) -> Measured:
+    """The same with cases of all types; windows and officers are commands, so nobody thinks meanwhile."""
+    return await _fed(stage, stage.take_mixed(), seconds)
+
+
+async def _fed(
+    stage: Stage, cases: Sequence[BenchCase], seconds: float, *, profile: bool = False
+) -> Measured:
     await order_all(stage.workers, "prepare", start=cases[0].n, stop=cases[-1].n + 1)
     clockwork = await _Clockwork.start(stage)
     limits = windows(cases, WINDOW)
@@ -135,7 +152,10 @@ async def through_topics(stage: Stage, count: int, seconds: float, *, profile: b
         raise BenchFailedError(f"applications were refused: {dict(refused)}")
     asked = sum(answer["asked"] for answer in answers)
     latencies_ms = [value for answer in answers for value in answer["latencies_ms"]]
-    measured = await clockwork.stop(cases[:asked], latencies_ms)
+    applied = sum(answer["applied"] for answer in answers)
+    measured = await clockwork.stop(cases[:asked], latencies_ms, applied)
+    for kind in sorted({kind for answer in answers for kind in answer["by_type"]}):
+        measured.by_type[kind] = [v for answer in answers for v in answer["by_type"].get(kind, ())]
     measured.profiles = [answer["profile"] for answer in answers if answer["profile"]]
     return measured
 

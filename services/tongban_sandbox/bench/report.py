@@ -25,6 +25,8 @@ GOALS = {
 TITLES = {
     "embedded.cases_per_s": "cases/s, all registries in one process on SQLite",
     "kafka_postgres.cases_per_s": "cases/s through the topics, Kafka + PostgreSQL",
+    "kafka_postgres.mixed_cases_per_s": "cases/s through the topics, all case types as in 2023",
+    "kafka_postgres.mixed_ratio": "all case types against migrations alone",
     "kafka_postgres.http_cases_per_s": "cases/s, each taken in over HTTP at its registry",
     "kafka_postgres.gateway_cases_per_s": "cases/s, each taken in through one gateway process",
     "ceilings.kafka_records_per_s": "records/s through aiokafka alone",
@@ -99,6 +101,11 @@ def show(console: Console, results: Mapping[str, Any]) -> None:
     for rate, values in results.get("kafka_postgres", {}).get("latency_ms", {}).items():
         shown = " / ".join(_number(values.get(q)) for q in ("p50", "p95", "p99"))
         table.add_row(f"ms from 202 to completed, p50 / p95 / p99, {rate} (n={values['n']})", shown, "")
+    for kind, values in (
+        results.get("kafka_postgres", {}).get("mixed", {}).get("closed_ms_by_type", {}).items()
+    ):
+        shown = " / ".join(_number(values.get(q)) for q in ("p50", "p99"))
+        table.add_row(f"ms to the end at full load, p50 / p99, {kind} (n={values['n']})", shown, "")
     console.print(table)
     for name, split in results.get("cpu_share", {}).items():
         console.print(

@@ -26,13 +26,18 @@ class Size:
         return self.cases // 2
 
     @property
+    def mixed(self) -> int:
+        """Applicants of the run with all case types; some have two cases."""
+        return self.cases // 2
+
+    @property
     def profiled(self) -> int:
         """Cases of the run under the sampler."""
         return self.cases // 3
 
     @property
     def needed(self) -> int:
-        """Cases of the load for real parts: every case is used once."""
+        """Migrations of the load for real parts: every case is used once."""
         rated = int(BUSY_PER_S * self.busy_s) + int(self.alone_s * 5)
         return self.warm_up + self.cases + self.profiled + 2 * self.http + rated
 
