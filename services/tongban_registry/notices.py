@@ -123,7 +123,8 @@ def _tell_around(unit: Unit, person: Person, notice: Notice, officer: str | None
             _send(unit, person, notice, (case.destination, person.epoch + 1, officer))
     form: dict[str, Any] = msgspec.json.decode(person.record or "{}")
     before = (form.get("moved_in") or {}).get("from_province")
-    if before is not None and before != unit.office.province:
+    # Whoever never moved in this system was given away by no register of it.
+    if person.epoch and before not in {None, unit.office.province}:
         _send(unit, person, notice, (before, person.epoch, officer))
 
 

@@ -251,7 +251,7 @@ async def test_marriage_then_divorce(country: Country) -> None:
 async def test_what_does_not_fit_is_returned(
     country: Country, change: dict[str, object], reason: str
 ) -> None:
-    """1.8.1 09.001.001.002 not valid by its schema, 1.8 09.001.001.004 another version: the sender is told."""
+    """1.8.1 09.001.001.002 not valid by its schema, 1.8 09.001.001.004 other version: the sender is told."""
     letter = forged(country, precheck(country.person(B)), (C, B), case_id=CASE, envelope=change)
     await country.wire.deliver(letter)
     await country.calm()
