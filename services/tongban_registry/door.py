@@ -119,9 +119,9 @@ class LookupIn(PersonIn):
 
 
 class HoldIn(PersonIn):
-    """POST /v1/registrations/holds: a court's hold set or lifted, or a death entered at the home registry."""
+    """POST /v1/registrations/holds: a court's hold or a protective block, set or lifted, or a death."""
 
-    kind: Literal["HOLD", "LIFT_HOLD", "DEATH"]
+    kind: Literal["HOLD", "LIFT_HOLD", "DEATH", "BLOCK", "LIFT_BLOCK"]
     legal_basis: Short
 
 
@@ -213,7 +213,7 @@ class Door:
         return await self._store.takes_members(household_no)
 
     def registration(self, given: HoldIn) -> Command:
-        """A hold or a death as a command."""
+        """A hold, a protective block or a death as a command."""
         key, _ = self.key_of(given)
         return Command("register", body=given.kind, persons=(key,))
 

@@ -162,7 +162,7 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
 
     @router.post(
         "/v1/registrations/holds",
-        summary="Set or lift a hold; enter a death",
+        summary="Set or lift a hold or a protective block; enter a death",
         responses={202: {"description": "Passed on to the registry that holds the person"}},
     )
     async def holds(given: HoldIn, request: Request, key: Key = None, officer: Officer = None) -> Response:

@@ -281,20 +281,20 @@ class Hall:
         loaded.put_members(await tx.members(loaded.homes_of(leaving)))
         silent = loaded.released({c.case_id for c in commands if c.case_id and c.name == "limit"})
         forms = persons_for(READS_RECORDS, batch, commands, loaded) | lost | silent
-        loaded.put_records(await tx.records(forms))
+        loaded.put_records(await tx.records(forms | (befell := asked | told | (held_up & near))))
         if asked or told:
             frozen_for = loaded.cases_of(asked | told)
             loaded.cases |= await tx.cases(frozen_for)
             # Not those read above: their records have been put to them.
             loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - loaded.people.keys())
         loaded.others = await tx.cases(loaded.cases_of(loaded.people.keys()) - loaded.cases.keys())
-        loaded.notices = await tx.notices(asked | told | (held_up & near))
+        loaded.notices = await tx.notices(befell)
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
         applying = {person for command in commands if command.name == "apply" for person in command.persons}
         loaded.under_way = await tx.under_way(
             applying | persons_for(READS_UNDER_WAY, batch, commands, loaded)
         )
-        loaded.papers = await tx.papers(persons_for(READS_PAPERS, batch, commands, loaded))
+        loaded.papers = await tx.papers(persons_for(READS_PAPERS, batch, commands, loaded) | befell)
         await load_for_door(tx, loaded, commands)
         return loaded
 

@@ -1,7 +1,8 @@
-"""What befalls a person: a hold, its end, a death. Entered where they are held, or passed on to there (E1).
+"""What befalls a person: a hold, a block, a death. Entered where they are held, or passed on to there (E1).
 
 It comes in at this province's door or in a message of another one. Where the person is no more it follows the
 pointer; where they are about to be held, or the ledger is being asked about them, it waits with the person.
+A protective block is told to those as well who gave the person away, for they know whereto.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import msgspec
+
 from tongban_registry.envelopes import Outgoing
-from tongban_registry.register import befall
+from tongban_registry.register import PROTECTION, befall, void_at_death
 from tongban_registry.storage.rows import to_us
 from tongban_registry.views import holder_s_move
 from tongban_shared.decide import Fate
@@ -62,7 +65,8 @@ def at_the_door(unit: Unit, person: Person, kind: str, officer: str | None) -> T
     if way is Way.WAIT:
         return None
     staged = _enter(unit, person, notice, officer)
-    return Taken(passed_on=False, view={"state": staged.state.value, "hold": staged.hold})
+    told = {"protected": staged.protected} if kind in PROTECTION else {"hold": staged.hold}
+    return Taken(passed_on=False, view={"state": staged.state.value} | told)
 
 
 def take_notice(unit: Unit, arrival: Arrival) -> Fate:
@@ -91,15 +95,37 @@ def _way(unit: Unit, person: Person, notice: Notice) -> Way:
         return Way.WAIT if asking and notice.kind in BLOCKS else Way.ENTER
     gone = person.state in MOVED_ON or person.state is Registration.DROPPED
     # Only onwards: a pointer that leads no further than the sender knows is older than what it knows.
-    onwards = gone and person.moved_to is not None and person.epoch + 1 > notice.epoch
-    return Way.PASS_ON if onwards else Way.WAIT
+    if gone and person.moved_to is not None and person.epoch + 1 > notice.epoch:
+        return Way.PASS_ON
+    if notice.kind in PROTECTION and gone:
+        return Way.ENTER if person.state in MOVED_ON else Way.NOTHING
+    return Way.WAIT
 
 
 def _enter(unit: Unit, person: Person, notice: Notice, officer: str | None) -> Person:
     """Write it, and of two holds or ends of one remember the later."""
     if notice.kind != "DEATH":
-        unit.put_notice(person.key, notice.entered_by, (notice.incarnation, notice.number))
-    return strike(unit, person.key, (notice.kind, notice.entered_at), officer)
+        unit.put_notice(person.key, _door(notice), (notice.incarnation, notice.number))
+    staged = strike(unit, person.key, (notice.kind, notice.entered_at), officer)
+    if notice.kind in PROTECTION:
+        _tell_around(unit, staged, notice, officer)
+    return staged
+
+
+def _tell_around(unit: Unit, person: Person, notice: Notice, officer: str | None) -> None:
+    """Tell the registry that they came from, and the one that has their record already and not them.
+
+    It ends where it is known already: an order that has taken effect is late.
+    """
+    if person.state is Registration.FROZEN:
+        case = unit.case(person.case_id or "")
+        if case is not None:
+            _send(unit, person, notice, (case.destination, person.epoch + 1, officer))
+    form: dict[str, Any] = msgspec.json.decode(person.record or "{}")
+    before = (form.get("moved_in") or {}).get("from_province")
+    # Whoever never moved in this system was given away by no register of it.
+    if person.epoch and before not in {None, unit.office.province}:
+        _send(unit, person, notice, (before, person.epoch, officer))
 
 
 def end_by_case(unit: Unit, key: str, ending: str, officer: str | None) -> None:
@@ -116,13 +142,15 @@ def end_by_case(unit: Unit, key: str, ending: str, officer: str | None) -> None:
 def strike(unit: Unit, key: str, what: tuple[str, datetime], officer: str | None) -> Person:
     """Enter what befalls somebody who is held here; a transfer that is not released yet ends by it (MX).
 
-    what: HOLD, LIFT_HOLD or how the registration ends, and when. The ledger must not be asking about them.
+    what: a hold or block, its end, or how a registration ends, and when. The ledger must not be asking.
     """
     kind, at = what
     case = unit.case(unit.people[key].case_id or "")
     if case is not None and kind in BLOCKS:
         unit.decide(unit.event("block", case.id, BLOCKS[kind], officer), case.kind)
     unit.put_person(befall(unit.people[key], kind, at))
+    if kind == Ending.DEATH:
+        unit.put_standings(key, void_at_death(unit.papers_of(key)))
     staged = unit.people[key]
     _remember(unit, staged, kind.lower())
     return staged
@@ -132,19 +160,30 @@ def _pass_on(unit: Unit, person: Person, notice: Notice, officer: str | None) ->
     """Send it to whom the pointer names; returns whose move it is."""
     to = person.moved_to or ""
     epoch = person.epoch - 1 if person.state is Registration.PREPARED else person.epoch + 1
-    fields = {name: getattr(notice, name) for name in Notice.model_fields}
-    place = (unit.office, unit.counters.incarnation, unit.counters.next_sequence(to))
-    body = Notice(**fields | {"epoch": epoch})
-    unit.outgoing.append(Outgoing.to_peer(to, body, unit.now, place, person=person.key, officer=officer))
+    _send(unit, person, notice, (to, epoch, officer))
     _remember(unit, person, f"{notice.kind.lower()}_passed_on")
     case = unit.case(person.case_id or "") if person.state is Registration.RELEASED else None
     return {"state": "PASSED_ON", "waiting_for": holder_s_move(to, case.due_at if case else None)}
 
 
+def _send(unit: Unit, person: Person, notice: Notice, way: tuple[str, int, str | None]) -> None:
+    """The same notice to another registry. way: to whom, the epoch at which it has them, the officer."""
+    to, epoch, officer = way
+    fields = {name: getattr(notice, name) for name in Notice.model_fields}
+    place = (unit.office, unit.counters.incarnation, unit.counters.next_sequence(to))
+    body = Notice(**fields | {"epoch": epoch})
+    unit.outgoing.append(Outgoing.to_peer(to, body, unit.now, place, person=person.key, officer=officer))
+
+
+def _door(notice: Notice) -> str:
+    """Whose door, and of blocks apart from holds: neither overtakes the other."""
+    return f"{notice.entered_by}:BLOCK" if notice.kind in PROTECTION else notice.entered_by
+
+
 def _is_overtaken(unit: Unit, notice: Notice) -> bool:
     """Whether a later hold, or end of one, from the same door has taken effect; a death is never late."""
     order = (notice.incarnation, notice.number)
-    return notice.kind != "DEATH" and order <= unit.last_notice(notice.person, notice.entered_by)
+    return notice.kind != "DEATH" and order <= unit.last_notice(notice.person, _door(notice))
 
 
 def _remember(unit: Unit, person: Person, what: str) -> None:

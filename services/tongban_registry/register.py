@@ -24,9 +24,19 @@ from tongban_shared.documents.verify import Status
 from tongban_shared.effects import Ending
 from tongban_shared.ids import Sex
 from tongban_shared.messages.migration import Certificate
-from tongban_shared.registration import NO_PROOF, Household, Person, Registration, Surroundings
+from tongban_shared.registration import (
+    NO_PROOF,
+    PROTECTED,
+    Household,
+    PaperOnFile,
+    Person,
+    Registration,
+    Surroundings,
+)
 
 NO_RECORD = "{}"
+PROTECTION = frozenset({"BLOCK", "LIFT_BLOCK"})
+SHOWS_WHO = frozenset({"id_card", "temporary_id"})
 ENDINGS: Mapping[str, Registration] = {
     Ending.DEATH: Registration.CANCELLED_DEATH,
     Ending.MILITARY: Registration.CANCELLED_MILITARY,
@@ -194,10 +204,25 @@ def _settled_record(record: dict[str, Any], case: Case, home: str) -> str:
 
 
 def befall(person: Person, kind: str, at: datetime) -> Person:
-    """HOLD, LIFT_HOLD or the end of a registration that is held here; `at`: when it was entered."""
+    """A hold, a protective block, the end of one, or of a registration; `at`: when it was entered."""
+    if kind in PROTECTION:
+        return _protected(person, on=kind == "BLOCK")
     if kind in ENDINGS:
         return replace(person, state=ENDINGS[kind], valid_to=at)
     return replace(person, hold=kind == "HOLD")
+
+
+def _protected(person: Person, *, on: bool) -> Person:
+    """With a protective block (保护性封锁) in the resident form: so it moves, sealed, with the person."""
+    form: dict[str, Any] = msgspec.json.decode(person.record or NO_RECORD)
+    form.pop(PROTECTED, None)
+    form |= {PROTECTED: True} if on else {}
+    return replace(person, record=msgspec.json.encode(form, order="sorted").decode())
+
+
+def void_at_death(papers: Sequence[PaperOnFile]) -> dict[str, Status]:
+    """What the dead had on them to show who they are ends; a certificate of what was so stands (S2)."""
+    return {paper.licence_id: Status.REVOKED for paper in papers if paper.kind in SHOWS_WHO}
 
 
 def archive(case: Case, event: Event, around: Surroundings) -> Writing:

@@ -29,7 +29,7 @@ from tongban_shared.ids import CaseId
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.migration import Certificate
 from tongban_shared.notifications import load_templates, notice_of, notification_id
-from tongban_shared.registration import Person, Registration, Surroundings
+from tongban_shared.registration import PaperOnFile, Person, Registration, Surroundings
 from tongban_shared.wire import Opened, cut
 
 PARKED_TRIES_MAX = 5
@@ -292,6 +292,15 @@ class Unit:
         ends = None if paper.valid_until is None else to_us(paper.valid_until)
         place = (paper.licence_id, paper.case_id, paper.person, paper.kind)
         return (*place, raw, Status.CURRENT.value, to_us(paper.issued_at), ends)
+
+    def put_standings(self, person: str, standings: Mapping[str, Status]) -> None:
+        """How documents of a person stand from now on, by their numbers."""
+        self.changes.standings.extend((number, to.value) for number, to in standings.items())
+        self._loaded.refile(person, Writing(standings=dict(standings)))
+
+    def papers_of(self, person: str) -> Sequence[PaperOnFile]:
+        """Their current documents, as they stand within this unit; read for whom something befalls."""
+        return self._loaded.papers.get(person, ())
 
     def put_person(self, person: Person) -> None:
         """Stage one register row over the one that was read."""

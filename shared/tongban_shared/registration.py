@@ -29,6 +29,8 @@ class Registration(StrEnum):
 
 NO_PROOF = "-"
 """In place of a certificate that went with a database that was put back (G1)."""
+PROTECTED = "protected"
+"""In the resident form: a protective block (domestic violence, a witness) hides where they live."""
 CLAIMING = frozenset({Registration.HELD, Registration.FROZEN})
 CANCELLED = frozenset(
     {Registration.CANCELLED_DEATH, Registration.CANCELLED_MILITARY, Registration.CANCELLED_ABROAD}
@@ -65,6 +67,11 @@ class Person(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Without anything personal."""
         return f"Person({self.state}, epoch {self.epoch})"
+
+    @property
+    def protected(self) -> bool:
+        """Whether a protective block is on them; to be asked only where the resident form was read."""
+        return f'"{PROTECTED}":true' in self.record
 
     def is_minor(self, on: date) -> bool:
         """Under 18 on that day."""

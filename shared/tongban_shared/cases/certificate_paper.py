@@ -20,6 +20,9 @@ TOLD: Mapping[str, tuple[str, ...]] = {
     Kind.ID_UNIQUENESS: ("former_name",),
 }
 
+# Of somebody under a protective block these go to nobody: a certificate is for third parties.
+WHERE = frozenset({"address", "household_no", "moved_in"})
+
 
 def certificate_paper(case: Case, event: Event, around: Surroundings) -> Paper:
     """The certificate that this case has decided on, unsigned."""
@@ -28,7 +31,8 @@ def certificate_paper(case: Case, event: Event, around: Surroundings) -> Paper:
     for number, key in enumerate(case.persons, 1):
         person = around.people.get(key)
         if person is not None and person.record:
-            fields |= told_of(person, (*NAMING, *TOLD[kind]), f"person_{number}")
+            told = tuple(name for name in TOLD[kind] if not (person.protected and name in WHERE))
+            fields |= told_of(person, (*NAMING, *told), f"person_{number}")
     return home_paper(case, event, around, (f"certificate.{kind.lower()}", fields))
 
 

@@ -37,7 +37,13 @@ def _held(case: Case, person: Person, around: Surroundings) -> Verdict:
     shown = _is_shown(case, person, around)
     if shown and case.data.booklet_at_hand:
         return Verdict("refused", "PROVABLE_BY_DOCUMENT")
-    return HERE if shown and case.data.trusted else REVIEW
+    return HERE if shown and case.data.trusted and not _is_protected(case, around) else REVIEW
+
+
+def _is_protected(case: Case, around: Surroundings) -> bool:
+    """Whether somebody named is under a protective block: then an officer looks at it first."""
+    named = (around.people.get(ref.person) for ref in case.data.persons)
+    return any(person is not None and person.protected for person in named)
 
 
 def _cancelled(person: Person) -> Verdict:
