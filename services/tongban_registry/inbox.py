@@ -158,12 +158,9 @@ class Hall:
         records = self._next_records()
         commands = [self._commands.popleft() for _ in range(min(len(self._commands), COMMANDS_PER_UNIT_MAX))]
         try:
-            if self._unsure:
-                await self._look_again()
             await self.work(records, commands)
             self._database.ended()
         except StoreDownError as error:
-            self._unsure = True
             self._database.began(error)
             self._put_back(records, commands, error)
             await asyncio.sleep(STORE_RETRY_S)
@@ -207,6 +204,9 @@ class Hall:
 
     async def work(self, records: Sequence[Record], commands: Sequence[Command]) -> None:
         """One unit of work: one transaction, or nothing."""
+        if self._unsure:
+            await self._look_again()
+        self._unsure = True
         batch = open_records(self.office, records)
         counters = self.counters.copy()
         async with self.store.unit() as tx:
@@ -218,7 +218,7 @@ class Hall:
             await tx.write(unit.changes)
             fault_point("hall.written")
         fault_point("hall.committed")
-        self.counters = counters
+        self.counters, self._unsure = counters, False
         if kept:
             # Before anything leaves: no answer, no parcel, no question to the ledger (G1).
             await self.fence.write(counters.head)

@@ -261,6 +261,8 @@ def enter(case: Case, event: Event, around: Surroundings) -> Writing:
     parent = around.people[case.persons[0]]
     new = [c for c in case.data.children if c.key in event.body.here and c.key not in around.people]
     writing = issue(case, event, around)
+    # A parent who was released while the ledger answered may have left it closed; it is the child's.
+    writing.households_opened.append(parent.household_id)
     writing.persons = [
         Person(
             key=child.key,

@@ -24,6 +24,7 @@ class Writing:
     persons: list[Person] = field(default_factory=list)
     households: list[Household] = field(default_factory=list)
     households_closed: list[str] = field(default_factory=list)
+    households_opened: list[str] = field(default_factory=list)
     papers: list[Paper] = field(default_factory=list)
     standings: dict[str, Status] = field(default_factory=dict)
     endings: list[tuple[str, str, str | None]] = field(default_factory=list)

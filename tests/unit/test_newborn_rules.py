@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 
 from tongban_registry.births import id_numbers
+from tongban_registry.register import VERBS
 from tongban_shared.births import FREE, Claimed, birth_mark, claim, enter, release
 from tongban_shared.cases.common import PersonRef
-from tongban_shared.cases.kind import NEW, Case, Side
+from tongban_shared.cases.kind import NEW, Case, Event, Side
 from tongban_shared.cases.newborn import NEWBORN, STEPS
 from tongban_shared.cases.newborn_data import Child, NewbornData
 from tongban_shared.cases.newborn_rules import answer, consent_of, is_over_one_year
+from tongban_shared.decide import decide
 from tongban_shared.errors import BirthCertificateError
 from tongban_shared.ids import CaseId, Province, birth_key, check_id_number, make_id_number
+from tongban_shared.messages.newborn import Consent, ConsentAsked
+from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.ports import Birth, BirthHeld, Verdict
 from tongban_shared.registration import Person, Registration, Surroundings
 
@@ -166,3 +171,30 @@ def test_nobody_waits_without_end() -> None:
 def test_no_child_is_shown_by_repr() -> None:
     """Nor in the case that has it."""
     assert "示例" not in repr(case())
+
+
+def test_a_window_whose_case_has_ended_says_so() -> None:
+    """The home registry was put back and asks anew; the claim is not kept for ever (simulator, seed 20)."""
+    window = replace(
+        case(), side=Side.DESTINATION, state="REFUSED", origin=B, destination=A, refusal="NOT_ELIGIBLE"
+    )
+    named = PersonAsked(person=MUM, name_check=CHECK)
+    body = ConsentAsked(persons=(named,), follows="FATHER", married=True)
+    told = decide(
+        window, Event("consent_asked", ONE, AT, 7, body=body, sender=B), NEWBORN, around(PERSON, OTHER)
+    )
+    assert told is not None
+    assert told.draft is not None
+    said = told.draft.body
+    assert isinstance(said, Consent)
+    assert (told.draft.to, said.answer, said.code, told.case.state) == (B, "NO", "NOT_ELIGIBLE", "REFUSED")
+
+
+def test_a_child_opens_the_household_that_a_parent_has_closed_meanwhile() -> None:
+    """Released while the ledger entered the child (simulator, seed 40)."""
+    gone = replace(PERSON, state=Registration.RELEASED, record='{"relation_code":"02"}')
+    child = Child(name="示例", sex="1", born=BORN, key="2" * 32, check=CHECK, id_number="1" * 18)
+    entered = case(children=(child,), licence_id="x", document="NEWBORN_PAGE")
+    event = Event("entered", ONE, AT, 7, body=SimpleNamespace(here={child.key}))
+    written = VERBS["enter"](entered, event, around(gone))
+    assert [person.household_id for person in written.persons] == written.households_opened == ["h"]

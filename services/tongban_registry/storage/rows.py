@@ -255,6 +255,7 @@ class Changes:
     notices: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     households: dict[str, Household] = field(default_factory=dict)
     households_closed: list[tuple[object, ...]] = field(default_factory=list)
+    households_opened: list[tuple[object, ...]] = field(default_factory=list)
     outbox: list[tuple[object, ...]] = field(default_factory=list)
     unit: list[tuple[object, ...]] = field(default_factory=list)
     receipted: list[tuple[object, ...]] = field(default_factory=list)

@@ -142,6 +142,7 @@ CHANGED_PERSONS = (
     .values({name: PERSONS_AFTER.c[name] for name in _MUTABLE_PERSON})
 )
 CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
+OPEN_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=1)
 # A receipt of an older program tells no digest, nor does a row of one.
 RETIRE = (
     update(t.OUTBOX)
@@ -323,6 +324,7 @@ class UnitOfWork:
             PUT_NOTICES, NOTICES, [(*of, *order) for of, order in sorted(changes.notices.items())]
         )
         await self._all(CLOSE_HOUSEHOLDS, KEYS, changes.households_closed)
+        await self._all(OPEN_HOUSEHOLDS, KEYS, changes.households_opened)
 
     async def _write_cases(self, changes: Changes) -> None:
         fresh, changed = _split(changes.cases, changes.case_base, case_row)

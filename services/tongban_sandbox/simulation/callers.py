@@ -54,6 +54,7 @@ class Acknowledged:
     certified: dict[str, float] = field(default_factory=dict)
     deaths: dict[PersonKey, float] = field(default_factory=dict)
     holds: dict[PersonKey, float] = field(default_factory=dict)
+    born: set[str] = field(default_factory=set)
 
 
 class Callers:
@@ -73,6 +74,7 @@ class Callers:
         catalogue = load_catalogue()
         self._items = [item for item in catalogue.items(case_type="migration") if not item.restores]
         self._papers = PaperApplications(country)
+        self.acknowledged.born = self._papers.born
         self._lives: set[asyncio.Task[None]] = set()
         self._serial = 0
         self._applying = 0
@@ -125,6 +127,7 @@ class Callers:
     # --- applying
 
     async def _application(self) -> None:
+        self._serial += 1
         self._applying += 1
         try:
             accepted = await self._apply(f"application-{self._serial}")
@@ -135,20 +138,25 @@ class Callers:
             await self._in_a_hurry(accepted[0])
 
     async def _in_a_hurry(self, case_id: str) -> None:
-        """A temporary card until the real one is made, perhaps asked for at two windows at once."""
+        """A temporary card until the real one is made, at two windows at once; a child of two parents."""
         accepted = self.acknowledged.cases[case_id]
+        elsewhere = self._random.choice(list(self._country.sites))
+        again = self._papers.from_both_parents(accepted.body, elsewhere)
+        if again is not None:
+            await self._also(again, elsewhere)
         if not self._papers.is_in_a_hurry(accepted.body):
             return
         for window in self._random.sample(list(self._country.sites), 2):
-            self._serial += 1
-            body, key = (
-                self._papers.temporary(accepted.body["applicant"], window),
-                f"temporary-{self._serial}",
-            )
-            reply = await self.insist("POST", "/v1/cases", body, key)
-            if reply.status == HTTPStatus.ACCEPTED:
-                at_s = self._country.time.now_s()
-                self.acknowledged.cases[reply.body["case_id"]] = Accepted(window, at_s, key, body)
+            await self._also(self._papers.temporary(accepted.body["applicant"], window), window)
+
+    async def _also(self, body: dict[str, Any], window: Province) -> None:
+        """One more application, of which nobody thinks any more once it is taken."""
+        self._serial += 1
+        key = f"also-{self._serial}"
+        reply = await self.insist("POST", "/v1/cases", body, key)
+        if reply.status == HTTPStatus.ACCEPTED:
+            at_s = self._country.time.now_s()
+            self.acknowledged.cases[reply.body["case_id"]] = Accepted(window, at_s, key, body)
 
     async def _apply(self, key: str) -> tuple[str, str | None] | None:
         """The case's number, and what the application left out; None if it was not accepted."""
@@ -156,7 +164,8 @@ class Callers:
         holder = Province(self._country.watch.ledger[person].holder)
         destination = self._elsewhere(holder)
         if self._random.random() < ON_PAPER:
-            body, left_out = self._papers.application(person, destination), None
+            body, destination = self._papers.application(person, destination, holder)
+            left_out = None
         else:
             body, left_out = self._body(person, self._members(person, holder), destination)
         self._recent.append(person)

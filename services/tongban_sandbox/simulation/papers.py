@@ -11,15 +11,26 @@ if TYPE_CHECKING:
     from tongban_shared.catalogue import Item
     from tongban_shared.ids import PersonKey, Province
 
-MOVES, CERTIFICATES, CARDS, TEMPORARY = "01", "02", "03", "04"
+MOVES, CERTIFICATES, CARDS, TEMPORARY, NEWBORNS, CHANGES = "01", "02", "03", "04", "05", "06"
 COPIED, AT_HAND, ARCHIVE, STRANGER, UNLIKE, LOST = 0.3, 0.1, 0.1, 0.3, 0.2, 0.3
-CARD, HURRY = 0.4, 0.7
+CARD, BIRTH, CHANGE, HURRY, BOTH = 0.4, 0.55, 0.7, 0.7, 0.5
 # Born later: too young to come alone at the time at which all runs begin.
 ALONE_AT_AGE, TODAY_YEAR = 16, 2026
 DECIDED_BY_DESTINATION = frozenset({"REVIEWING", "CONFIRMING"})
+ENTERED = frozenset({NEWBORNS, CHANGES})
+DOCUMENTED = frozenset({CERTIFICATES, CARDS, TEMPORARY})
 GRANTED = frozenset({"COMPLETED", "APPROVED", "AUTHORISED"})
 # What an officer who wants more asks for; each item has it among its materials, or could have.
-WANTED = {CERTIFICATES: ["BOOKLET"], CARDS: ["PHOTO", "BOOKLET"], TEMPORARY: ["PHOTO"]}
+WANTED = {
+    CERTIFICATES: ["BOOKLET"],
+    CARDS: ["PHOTO", "BOOKLET"],
+    TEMPORARY: ["PHOTO"],
+    NEWBORNS: ["BOOKLET"],
+    CHANGES: ["BOOKLET"],
+}
+ON_DESK = frozenset({"CHECKING", "CONSENTING", "ASKED"})
+# A child is born in the month before all runs begin.
+BORN = "2026-02-10"
 # What a window reports next, by service and state of its case.
 REPORTS = {
     (CARDS, "IN_PRODUCTION"): "made",
@@ -36,7 +47,7 @@ def service_of(case_id: str) -> str:
 def is_on_desk(case_id: str, side: str, state: str) -> bool:
     """Whether an officer of that side has the case: of a move the destination's, of a paper either's."""
     if service_of(case_id) != MOVES:
-        return state == "CHECKING"
+        return state in ON_DESK
     return side == "DESTINATION" and state in DECIDED_BY_DESTINATION
 
 
@@ -52,7 +63,7 @@ def report_of(case_id: str, side: str, state: str) -> str | None:
 
 def is_certified(case_id: str, state: str) -> bool:
     """Whether a paper was issued in this case, by the side that says so or by the other one."""
-    return service_of(case_id) != MOVES and state in GRANTED
+    return service_of(case_id) in DOCUMENTED and state in GRANTED
 
 
 class PaperApplications:
@@ -65,16 +76,64 @@ class PaperApplications:
         self._certificates = catalogue.items(scope="cross_province", case_type="certificate")
         self._cards = catalogue.items(case_type="id_card")
         self._temporary = catalogue.items(case_type="temporary_id")[0]
+        self._newborn = catalogue.items(case_type="newborn")[0]
+        self._change = catalogue.item("0620")
+        self.born: set[str] = set()
 
-    def application(self, person: PersonKey, window: Province) -> dict[str, Any]:
-        """At a window, perhaps of their own province."""
+    def application(
+        self, person: PersonKey, window: Province, holder: Province
+    ) -> tuple[dict[str, Any], Province]:
+        """What is asked for, and where: at a window, perhaps of their own province."""
+        drawn = self._random.random()
         grown = self._country.residents[person].born.year + ALONE_AT_AGE < TODAY_YEAR
-        if grown and self._random.random() < CARD:
+        if grown and drawn > CHANGE:
+            details = {"changes": {"marital_code": self._random.choice(("10", "20", "40"))}}
+            return self._at_window(self._change, self._identity(person), holder, details), holder
+        if grown and CARD < drawn < BIRTH:
+            self.born.add(f"S{len(self.born):09d}")
+            return self._birth(person, self._partner(person), max(self.born), window), window
+        if grown and drawn < CARD:
             item = self._random.choice(self._cards)
             lost = item.variant == "REISSUE" and self._random.random() < LOST
-            applicant = self._country.residents[person].identity
-            return self._at_window(item, applicant, window, {"lost": lost})
-        return self._certificate(person, window)
+            return self._at_window(item, self._identity(person), window, {"lost": lost}), window
+        return self._certificate(person, window), window
+
+    def _identity(self, person: PersonKey) -> dict[str, str]:
+        return self._country.residents[person].identity
+
+    def _partner(self, person: PersonKey) -> PersonKey:
+        """Anybody grown of the other sex; they may live anywhere."""
+        country = self._country
+        return self._random.choice(
+            [
+                key
+                for key, one in country.residents.items()
+                if _is_man(one.identity) != _is_man(country.residents[person].identity)
+                and one.born.year + ALONE_AT_AGE < TODAY_YEAR
+            ]
+        )
+
+    def _birth(
+        self, follows: PersonKey, other: PersonKey, certificate: str, window: Province
+    ) -> dict[str, Any]:
+        child = {"birth_certificate_no": certificate, "name": "示例新", "sex": "2", "birth_date": BORN}
+        details = {
+            "follows": "FATHER" if _is_man(self._identity(follows)) else "MOTHER",
+            "married": self._random.random() > UNLIKE,
+            "birthplace": window,
+            "children": [child],
+            "other_parent": self._identity(other),
+        }
+        return self._at_window(self._newborn, self._identity(follows), window, details)
+
+    def from_both_parents(self, body: dict[str, Any], window: Province) -> dict[str, Any] | None:
+        """The other parent applies for the same child, somewhere else, so that it follows them."""
+        if not str(body["item"]).startswith(NEWBORNS) or self._random.random() > BOTH:
+            return None
+        told = body["details"]
+        follows = "MOTHER" if told["follows"] == "FATHER" else "FATHER"
+        details = told | {"follows": follows, "other_parent": body["applicant"]}
+        return self._at_window(self._newborn, told["other_parent"], window, details)
 
     def is_in_a_hurry(self, body: dict[str, Any]) -> bool:
         """Whether somebody who applied for a card wants a temporary one, at two windows at once."""
@@ -115,3 +174,7 @@ class PaperApplications:
             ],
             "purpose": "SCHOOL",
         }
+
+
+def _is_man(identity: dict[str, str]) -> bool:
+    return int(identity["id_number"][16]) % 2 == 1

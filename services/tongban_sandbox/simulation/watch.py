@@ -128,6 +128,10 @@ class Watch:
         touched: dict[str, None] = {}
         for entry in entries:
             self.ledger[entry.person] = Line(entry.epoch, entry.holder)
+            if entry.person not in self.people:
+                # A child is in the ledger before its register writes it, which its case will do (NB2).
+                self.people[entry.person] = {}
+                self.owed[entry.holder, entry.person] = entry.epoch
             if entry.origin in self._forgetful:
                 # It may have forgotten its own cancel; the acceptance in its certificate binds all the same.
                 self.owed[entry.holder, entry.person] = entry.epoch
@@ -183,6 +187,10 @@ class Watch:
         )
 
     # --- at the end
+
+    def is_lost(self, key: str) -> bool:
+        """Whether a register that was put back has forgotten a child with its case: they apply anew."""
+        return not self.people[key] and self.ledger[key].holder in self._forgetful
 
     def open_cases(self) -> list[tuple[str, str, str]]:
         """Cases that have not ended: province, number, state."""

@@ -41,6 +41,7 @@ from tongban_shared.cases.kind import (
 )
 from tongban_shared.cases.newborn_data import N, NewbornData
 from tongban_shared.cases.newborn_memory import GRANTS
+from tongban_shared.messages.newborn import BirthWithdrawal
 
 THIRD = Waits.THIRD_PARTY
 DESK = Desk(
@@ -74,7 +75,7 @@ def _home(side: Side) -> tuple[Step, ...]:
         Step(side, waiting,  "consent",   "agrees",    None,    number,          numbering,   LEDGER, ASK,       "NB8"),
         Step(side, waiting,  "consent",   "moved",     None,    "consent_asked", waiting,     THIRD,  "consent", "NB7"),
         Step(side, waiting,  "consent",   "no",        None,    release,         back,        LEDGER, ASK,       "NB8"),
-        Step(side, waiting,  LIMIT,       OK,          None,    None,            waiting,     THIRD,  "consent", "NB7"),
+        Step(side, waiting,  LIMIT,       OK,          None,    "consent_asked", waiting,     THIRD,  "consent", "NB7"),
         # the number, and the first registration: the ledger enters the child, and then it is written
         Step(side, numbering, "numbered", OK,          None,    "ledger.enter",  entering,    LEDGER, ASK,       "NB2"),
         Step(side, numbering, "numbered", "no",        None,    release,         back,        LEDGER, ASK,       "NB4"),
@@ -94,7 +95,7 @@ def _home(side: Side) -> tuple[Step, ...]:
 def _asked(side: Side) -> tuple[Step, ...]:
     """The other parent's registry; where it is the window's own province, the window's case says it."""
     window = side is D
-    at = (NEW, H.REQUESTED) if window else (NEW, H.REFUSED, N.ANSWERED)
+    at = (NEW, H.REQUESTED, H.RETURNED) if window else (NEW, H.REFUSED, N.ANSWERED)
     task, officer = (N.CONSENTING if window else N.ASKED), "decision"
     then: Place = (H.REQUESTED, AT_O, DESK.answer) if window else (N.ANSWERED, NOBODY, None)
     return (
@@ -126,6 +127,7 @@ STEPS = (
     *_asked(O),
     *_asked(D),
     *_UNSURE,
+    *(Step(D, end, "consent_asked", "ended", None, "consent", end, NOBODY, None, "G1") for end in sorted(rules.OVER)),
     # withdrawn while it is claimed, or while the window's own province asks the other parent
     Step(O, CLAIMED,      "withdrawal", OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
     Step(D, CLAIMED,      "withdraw",   OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
@@ -168,6 +170,7 @@ NEWBORN = CaseKind(
     | dict.fromkeys(map(str, (*HOME_STATES, N.ASKED, N.CONSENTING)), "REVIEWING")
     | {str(N.ANSWERED): "COMPLETED"},
     shows=memory.shows,
+    disowns={"correction": BirthWithdrawal},
     discloses=frozenset({GRANTS, "consent"}),
     paper=memory.newborn_paper,
     hears=rules.hears,

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from tongban_shared.cases.common import HOPS_MAX, PersonRef, free_again, remember
+from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_rules import (
     HERE,
     MOVED,
@@ -21,7 +22,7 @@ from tongban_shared.cases.home_rules import (
     standing,
     subject,
 )
-from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Verdict, from_other_side
+from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Side, Verdict, from_other_side
 from tongban_shared.cases.newborn_data import Child, N, NewbornData
 from tongban_shared.registration import CANCELLED, CLAIMING, Person, Registration, Surroundings
 from tongban_shared.validity import YEAR_MONTHS, day_of, months_after
@@ -32,6 +33,7 @@ AGREES, UNSURE, NO, ENTERED = Verdict("agrees"), Verdict("unsure"), "no", "enter
 # A claim whose holder is silent goes up a level each time, and is never taken away by a timer (S6).
 CONSENT_DAYS, AGAIN_DAYS = 3, 1
 LEVELS = ("station", "county", "province")
+OVER = frozenset({H.REFUSED, H.WITHDRAWN, H.EXPIRED})
 BY_THE_OTHER = frozenset({N.ASKED, N.CONSENTING})
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
@@ -223,8 +225,13 @@ def consent_of(ref: PersonRef, around: Surroundings) -> Verdict:
     return REVIEW if other is None or other.hold else AGREES
 
 
-def judge_asked(_case: Case, event: Event, around: Surroundings) -> Verdict:
-    """At once where the register shows enough; unmarried parents are asked themselves."""
+def judge_asked(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """At once where the register shows enough; unmarried parents are asked themselves.
+
+    A window whose case has ended, while the home registry was put back, says that it has (G1).
+    """
+    if case.side is Side.DESTINATION and case.state in OVER:
+        return Verdict("ended", case.refusal or "APPLICATION_LOST")
     (named, *_) = event.body.persons
     found = consent_of(PersonRef(person=named.person, name_check=named.name_check), around)
     return REVIEW if found.name == AGREES.name and not event.body.married else found
