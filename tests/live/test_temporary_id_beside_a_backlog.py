@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 WAITING, URGENT = int(os.environ.get("TONGBAN_BACKLOG", "2500")), 40
 LIMIT_S = 2.0
 # Of so many applicants for a move at once, and of so many windows that want a print right.
-AT_ONCE, WINDOWS = 64, 8
+AT_ONCE, WINDOWS = 64, 20
 ENOUGH_S = 120.0
 FIRST, TEMPORARY, MOVE = "0301", "0401", "0101"
 MIRRORS = "SELECT count(*) FROM cases WHERE side = 'ORIGIN' AND kind = 'migration'"
@@ -69,7 +69,7 @@ class Office:
                 reply = await self.call("GET", f"/v1/cases/{case_id}?province={province}")
                 if reply.status == 200 and reply.body["timeline"][-1]["state"] == step:
                     return
-                await asyncio.sleep(LIMIT_S / 100)
+                await asyncio.sleep(LIMIT_S / 20)
 
     async def waiting(self) -> int:
         """How many of the bulk Jiangsu has not taken yet."""
