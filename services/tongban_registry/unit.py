@@ -123,19 +123,11 @@ class Unit:
             self._park(arrival)
         elif arrival.tries and event.message_id:
             self.changes.unparked.append((event.message_id,))
-        if outcome and fate is Fate.REFUSED and not self._disowned(event, outcome):
+        if outcome and fate is Fate.REFUSED:
             self.quarantine(
                 outcome.code or "STEP_NOT_ALLOWED", event.sender, event.message_id, arrival.parcel
             )
         return fate
-
-    def _disowned(self, event: Event, outcome: Outcome) -> bool:
-        """A registry that was put back has a case that went on elsewhere: told so, it ends it (G1)."""
-        contract = KINDS[outcome.case.kind].disowns.get(event.name)
-        if contract is None or outcome.code != "WRONG_SENDER" or event.sender is None:
-            return False
-        self._send(Draft(event.sender, contract(v=1)), outcome.case, (event, "withdrawal"))
-        return True
 
     def freed_by(self, case_id: str) -> Sequence[Arrival]:
         """The messages that waited for this case, or for its persons; they are to be decided now."""

@@ -47,7 +47,6 @@ CERTIFICATE = CaseKind(
     terminal=frozenset(ENDS),
     public={str(state): public for state, public in PUBLIC.items()},
     shows=shows,
-    disowns=dict.fromkeys(("issued", "correction"), m.CertificateWithdrawal),
     discloses=frozenset({"issued"}),
     paper=certificate_paper,
     variant=lambda case: str(case.data.certificate),

@@ -110,7 +110,6 @@ ID_CARD = CaseKind(
     public={str(state): public for state, public in PUBLIC.items()}
     | {K.APPROVED: "ACCEPTED", K.IN_PRODUCTION: "ACCEPTED", K.AT_COUNTER: "ACCEPTED", H.VOIDED: "VOIDED"},
     shows=shows,
-    disowns=dict.fromkeys((GRANTS, "correction"), m.CardWithdrawal),
     discloses=frozenset({GRANTS}),
     counted=frozenset({D, O}),
     paper=rules.card_paper,

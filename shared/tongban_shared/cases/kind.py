@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -214,8 +214,7 @@ class CaseKind:
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
     item of its type a case is; None: its other side's mirror is of no item.
-    hears: whom a message of a known case must be from. disowns: what is said to a registry that sends such a
-    message of a case which is not with it any more.
+    hears: whom a message of a known case must be from.
     """
 
     name: str
@@ -237,7 +236,6 @@ class CaseKind:
     voids: Voids = no_voids
     reports: frozenset[str] = frozenset()
     variant: Variant | None = None
-    disowns: Mapping[str, type[Body]] = field(default_factory=dict)
     hears: Hears = from_other_side
 
 

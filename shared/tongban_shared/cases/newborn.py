@@ -41,7 +41,6 @@ from tongban_shared.cases.kind import (
 )
 from tongban_shared.cases.newborn_data import N, NewbornData
 from tongban_shared.cases.newborn_memory import GRANTS
-from tongban_shared.messages.newborn import BirthWithdrawal
 
 THIRD = Waits.THIRD_PARTY
 DESK = Desk(
@@ -170,7 +169,6 @@ NEWBORN = CaseKind(
     | dict.fromkeys(map(str, (*HOME_STATES, N.ASKED, N.CONSENTING)), "REVIEWING")
     | {str(N.ANSWERED): "COMPLETED"},
     shows=memory.shows,
-    disowns={"correction": BirthWithdrawal},
     discloses=frozenset({GRANTS, "consent"}),
     paper=memory.newborn_paper,
     hears=rules.hears,

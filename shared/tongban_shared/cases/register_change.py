@@ -194,7 +194,6 @@ REGISTER_CHANGE = CaseKind(
     terminal=frozenset(ENDS),
     public={str(state): public for state, public in PUBLIC.items()} | {AT: "ACCEPTED", WAY: "ACCEPTED"},
     shows=shows,
-    disowns={"correction": m.ChangeWithdrawal},
     discloses=frozenset({GRANTS, "change"}),
     counted=frozenset({D, O}),
     paper=rules.booklet_paper,

@@ -116,7 +116,6 @@ TEMPORARY_ID = CaseKind(
     public={str(state): public for state, public in PUBLIC.items()}
     | {T.AUTHORISED: "ACCEPTED", H.VOIDED: "VOIDED"},
     shows=shows,
-    disowns=dict.fromkeys((GRANTS, "correction"), m.TemporaryWithdrawal),
     discloses=frozenset({GRANTS}),
     counted=frozenset({D, O}),
     paper=rules.temporary_paper,
