@@ -71,11 +71,11 @@ async def test_what_was_left_open_is_taken_up_again(world: World) -> None:
     first = Traffic(world, PER_S)
     async with running(first):
         await wait_until(lambda: first.tally.begun >= CASES // 3)
-    left = first.tally.begun - first.tally.ended.total()
+    # Some go on and end by themselves before anybody takes them up, so how many are left is not known.
     second = Traffic(world, 0)
     async with running(second):
-        await wait_until(lambda: second.tally.ended.total() >= left)
-    assert second.tally.ended_by_type["id_card"] > 0
+        await wait_until(lambda: second.tally.ended_by_type["id_card"] > 0 and second.tally.open == 0)
+    assert second.tally.ended_by_type.keys() <= set(PLAYS)
 
 
 def test_the_mix_keeps_the_proportions_with_each_temporary_card_beside_its_case() -> None:
