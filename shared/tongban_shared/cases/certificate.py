@@ -15,21 +15,13 @@ from tongban_shared.cases.home_rules import LIMITS
 from tongban_shared.cases.kind import CaseKind, Reads, check_table, index_steps
 from tongban_shared.messages import certificate as m
 
+GRANTS = rules.ANSWERING.grants
 # Issued at once where the register shows the fact; else an officer searches the archive.
-STEPS = front_desk(Desk(prefix="CT", grants="issued", writes="issue"))
+STEPS = front_desk(Desk(prefix="CT", grants=GRANTS, writes="issue"))
 
-WORDS = Words(
-    grants="issued",
-    requested=m.Requested,
-    granted=m.Issued,
-    referral=m.Referral,
-    refusal=m.CertificateRefusal,
-    withdrawal=m.CertificateWithdrawal,
-    correction=m.CertificateCorrection,
-    asks=rules.ANSWERING.asks,
-)
+WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
-MEMORY = Memory(rules.ANSWERING, "issued")
+MEMORY = Memory(rules.ANSWERING)
 
 check_table(STEPS, ENDS)
 
@@ -47,7 +39,7 @@ CERTIFICATE = CaseKind(
     terminal=frozenset(ENDS),
     public={str(state): public for state, public in PUBLIC.items()},
     shows=shows,
-    discloses=frozenset({"issued"}),
+    discloses=frozenset({GRANTS}),
     paper=certificate_paper,
     variant=lambda case: str(case.data.certificate),
 )

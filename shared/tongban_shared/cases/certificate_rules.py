@@ -79,6 +79,7 @@ def grant(case: Case, event: Event, around: Surroundings) -> Case:
 
 ANSWERING = Answering(
     kind="certificate",
+    grants="issued",
     record=CertificateData,
     answer=answer,
     grant=grant,

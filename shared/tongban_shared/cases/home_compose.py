@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tongban_shared.cases.common import ask_ledger
 from tongban_shared.cases.home_data import Asked
+from tongban_shared.cases.home_rules import Answering
 from tongban_shared.cases.kind import Case, Compose, Draft, Event
 from tongban_shared.ids import Province
-from tongban_shared.messages import home as m
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import Surroundings
@@ -18,57 +18,60 @@ from tongban_shared.registration import Surroundings
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The case type's own contracts. asks: the fields of its record that a request carries."""
+    """What the cases of a type say. contracts: the type's own, by the name of the message."""
 
-    grants: str
-    requested: type[m.Requesting]
-    granted: type[m.Granting]
-    referral: type[m.Referring]
-    refusal: type[m.Refusing]
-    withdrawal: type[m.Withdrawing]
-    correction: type[m.Correcting]
-    asks: tuple[str, ...]
+    rules: Answering
+    contracts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, rules: Answering, bodies: Iterable[type[Body]]) -> Words:
+        """From all contracts of the type, as its module of messages lists them."""
+        return cls(rules, {body.name.partition(".")[2]: body for body in bodies})
 
     def compose_requested(self, case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
         """1."""
         data: Asked = case.data
-        own = {name: getattr(data, name) for name in self.asks}
-        body = self.requested(use=data.use, trusted=data.trusted, persons=named(case), **own)
+        own = {name: getattr(data, name) for name in self.rules.asks}
+        body = self.contracts["requested"](use=data.use, trusted=data.trusted, persons=named(case), **own)
         return _to_other_side(case, body)
 
     def compose_granted(self, case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
         """2."""
         data: Asked = case.data
         paper = {"licence_id": data.licence_id, "kind": data.document, "valid_until": data.valid_until}
-        shape: Any = self.granted.model_fields["document"].annotation
+        contract = self.contracts[self.rules.grants]
+        shape: Any = contract.model_fields["document"].annotation
         told: dict[str, Any] = {"persons": named(case), "document": shape(**paper)}
-        return _to_other_side(case, self.granted(**told))
+        return _to_other_side(case, contract(**told))
 
     def compose_referral(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """3."""
         moved_to = around.people[case.persons[0]].moved_to
-        return _to_other_side(case, self.referral(moved_to=Province(moved_to or "")))
+        return _to_other_side(case, self.contracts["referral"](moved_to=Province(moved_to or "")))
 
     def compose_refusal(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """4."""
+        contract = self.contracts["refusal"]
         told: dict[str, Any] = {"persons": named(case), "contact": around.contact, "retry_at": case.retry_at}
-        if "other_case" in self.refusal.model_fields:
+        if "other_case" in contract.model_fields:
             told["other_case"] = case.data.other_case or None
-        return _to_other_side(case, self.refusal(code=case.refusal or case.data.reason, **told))
+        return _to_other_side(case, contract(code=case.refusal or case.data.reason, **told))
 
     def compose_correction(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """6."""
-        return _to_other_side(case, self.correction(materials=case.data.missing, contact=around.contact))
+        return _to_other_side(
+            case, self.contracts["correction"](materials=case.data.missing, contact=around.contact)
+        )
 
     def composes(self) -> dict[str, Compose]:
         """What is sent → the case that remembers it, and the draft."""
         return {
             "requested": self.compose_requested,
-            self.grants: self.compose_granted,
+            self.rules.grants: self.compose_granted,
             "referral": self.compose_referral,
             "refusal": self.compose_refusal,
             "correction": self.compose_correction,
-            "withdrawal": tells(self.withdrawal),
+            "withdrawal": tells(self.contracts["withdrawal"]),
             "ledger.locate": ask_ledger,
         }
 

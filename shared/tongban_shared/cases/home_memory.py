@@ -22,10 +22,9 @@ from tongban_shared.registration import Surroundings
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """How the cases of a type begin and go on. grants: the message that says yes."""
+    """How the cases of a type begin and go on."""
 
     rules: Answering
-    grants: str
 
     def open_application(self, event: Event, around: Surroundings) -> Case:
         """At the accepting province: an application from the door."""
@@ -108,7 +107,7 @@ class Memory:
             "apply": self.open_application,
             "requested": self.open_mirror,
             "withdrawal": self.open_mirror,
-            self.grants: self.open_forgotten,
+            self.rules.grants: self.open_forgotten,
             "refusal": self.open_forgotten,
             "correction": self.open_forgotten,
         }
@@ -121,7 +120,7 @@ class Memory:
             "located": self.after_door,
             "requested": self.after_requested,
             "decision": self.after_decision,
-            self.grants: after_grant,
+            self.rules.grants: after_grant,
             "referral": after_referral,
             "refusal": after_refusal,
             "correction": after_correction,

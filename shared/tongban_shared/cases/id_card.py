@@ -28,7 +28,7 @@ from tongban_shared.cases.id_card_data import IdCardData, K
 from tongban_shared.cases.kind import LIMIT, OK, CaseKind, Reads, Step, check_table, h, index_steps
 from tongban_shared.messages import id_card as m
 
-GRANTS = "approved"
+GRANTS = rules.ANSWERING.grants
 MADE_WITHIN = h(24 * 20)
 DESK = Desk(
     prefix="IC",
@@ -71,18 +71,9 @@ STEPS = (
 )
 # fmt: on
 
-WORDS = Words(
-    grants=GRANTS,
-    requested=m.CardRequested,
-    granted=m.Approved,
-    referral=m.CardReferral,
-    refusal=m.CardRefusal,
-    withdrawal=m.CardWithdrawal,
-    correction=m.CardCorrection,
-    asks=rules.ANSWERING.asks,
-)
+WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
-MEMORY = Memory(rules.ANSWERING, GRANTS)
+MEMORY = Memory(rules.ANSWERING)
 
 TERMINAL = ENDS | {H.VOIDED}
 

@@ -74,6 +74,7 @@ def unclaimed(_case: Case, event: Event, _around: Surroundings) -> datetime:
 
 ANSWERING = Answering(
     kind=KIND,
+    grants="approved",
     record=IdCardData,
     answer=answer,
     grant=grant,

@@ -24,24 +24,15 @@ from tongban_shared.messages import newborn as m
 from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.registration import Surroundings
 
-GRANTS = "registered"
+GRANTS = rules.ANSWERING.grants
 # The authority's number of the page: an assumption, for none is published.
 LICENCE_TYPE = f"{LICENCE_AUTHORITY}931"
 DOCUMENT = "NEWBORN_PAGE"
 PAPER = "newborn.page"
 
-MEMORY = Memory(rules.ANSWERING, GRANTS)
+MEMORY = Memory(rules.ANSWERING)
 
-WORDS = Words(
-    grants=GRANTS,
-    requested=m.BirthRequested,
-    granted=m.BirthRegistered,
-    referral=m.BirthReferral,
-    refusal=m.BirthRefusal,
-    withdrawal=m.BirthWithdrawal,
-    correction=m.BirthCorrection,
-    asks=rules.ANSWERING.asks,
-)
+WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
 
 # --- how cases begin
@@ -170,7 +161,7 @@ def compose_requested(case: Case, _event: Event, _around: Surroundings) -> tuple
     """NB1, the children's details sealed for the home registry."""
     data: NewbornData = case.data
     bundle = msgspec.json.encode(data.children)
-    own: dict[str, Any] = {name: getattr(data, name) for name in WORDS.asks}
+    own: dict[str, Any] = {name: getattr(data, name) for name in WORDS.rules.asks}
     body = m.BirthRequested(
         use=data.use,
         trusted=data.trusted,

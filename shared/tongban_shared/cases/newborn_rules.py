@@ -112,6 +112,7 @@ def begin(case: Case, _event: Event, _around: Surroundings) -> Case:
 
 
 ANSWERING = Answering(
+    grants="registered",
     kind=KIND,
     record=NewbornData,
     answer=answer,

@@ -53,7 +53,7 @@ from tongban_shared.messages import register_change as m
 from tongban_shared.messages.home import IssuedCard
 from tongban_shared.registration import Surroundings
 
-GRANTS = "registered"
+GRANTS = rules.ANSWERING.grants
 REVIEW, ANSWER = h(24 * 3), h(24 * 5)
 DESK = Desk(prefix="CH", grants=GRANTS, writes="change", answer=ANSWER, review=REVIEW, revocable=False)
 # Within a day the paper leaves the window; three days later it has come, or is looked for each day.
@@ -90,18 +90,9 @@ STEPS = (
 )
 # fmt: on
 
-WORDS = Words(
-    grants=GRANTS,
-    requested=m.ChangeRequested,
-    granted=m.Registered,
-    referral=m.ChangeReferral,
-    refusal=m.ChangeRefusal,
-    withdrawal=m.ChangeWithdrawal,
-    correction=m.ChangeCorrection,
-    asks=rules.ANSWERING.asks,
-)
+WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
-MEMORY = Memory(rules.ANSWERING, GRANTS)
+MEMORY = Memory(rules.ANSWERING)
 
 
 def compose_requested(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:

@@ -269,6 +269,7 @@ def judge_paper_received(case: Case, event: Event, _around: Surroundings) -> Ver
 
 
 ANSWERING = ChangeAnswering(
+    grants="registered",
     kind=KIND,
     record=ChangeData,
     answer=answer,

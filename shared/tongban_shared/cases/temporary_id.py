@@ -31,7 +31,7 @@ from tongban_shared.cases.kind import LIMIT, OK, Case, CaseKind, Reads, Step, ch
 from tongban_shared.cases.temporary_id_data import T, TemporaryData
 from tongban_shared.messages import temporary_id as m
 
-GRANTS = "authorised"
+GRANTS = rules.ANSWERING.grants
 DESK = Desk(
     prefix="TI",
     grants=GRANTS,
@@ -72,16 +72,7 @@ STEPS = (
 )
 # fmt: on
 
-WORDS = Words(
-    grants=GRANTS,
-    requested=m.TemporaryRequested,
-    granted=m.Authorised,
-    referral=m.TemporaryReferral,
-    refusal=m.TemporaryRefusal,
-    withdrawal=m.TemporaryWithdrawal,
-    correction=m.TemporaryCorrection,
-    asks=rules.ANSWERING.asks,
-)
+WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
 
 def shows(case: Case) -> Mapping[str, Any]:
@@ -93,7 +84,7 @@ def shows(case: Case) -> Mapping[str, Any]:
     return shown | {"late": True} if data.late else shown
 
 
-MEMORY = Memory(rules.ANSWERING, GRANTS)
+MEMORY = Memory(rules.ANSWERING)
 
 TERMINAL = ENDS | {H.VOIDED}
 

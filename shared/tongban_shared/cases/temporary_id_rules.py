@@ -94,6 +94,7 @@ def after_limit(case: Case, _event: Event, _around: Surroundings, _verdict: Verd
 
 ANSWERING = Answering(
     kind=KIND,
+    grants="authorised",
     record=TemporaryData,
     answer=answer,
     grant=grant,

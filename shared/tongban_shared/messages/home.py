@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from tongban_shared.messages.envelope import Body, Contract
 from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.messages.types import CaseNumber, Moment, ProvinceCode, ReasonCode, ShortText
+from tongban_shared.ports import Family
+
+
+class OfCertificates:
+    """Travels with certificates."""
+
+    family: ClassVar[Family] = Family.CERTIFICATE
+
+
+class OfIdentity:
+    """Travels ahead of everything else: somebody waits for a card."""
+
+    family: ClassVar[Family] = Family.IDENTITY
+
+
+class Telling(Body):
+    """Says nothing but its name."""
+
+    v: Literal[1] = 1
 
 
 class Requesting(Body):
@@ -66,10 +85,8 @@ class RefusingSecond(Refusing):
     other_case: CaseNumber | None = None
 
 
-class Withdrawing(Body):
+class Withdrawing(Telling):
     """5 · The applicant withdrew, or let the time for a correction pass, before it was granted."""
-
-    v: Literal[1] = 1
 
 
 class Correcting(Body):

@@ -14,6 +14,7 @@ from tongban_shared.messages.home import (
     Correcting,
     Granting,
     IssuedCard,
+    OfCertificates,
     Referring,
     RefusingSecond,
     Requesting,
@@ -29,16 +30,14 @@ from tongban_shared.messages.types import (
     Sha256,
     ShortText,
 )
-from tongban_shared.ports import Family
 
 
-class BirthRequested(Requesting):
+class BirthRequested(OfCertificates, Requesting):
     """NB1 · A window asks the registry of the parent whose household the child is to join. That parent comes
     first, the other one second.
     """
 
     name: ClassVar[str] = "newborn.requested"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB1"
     follows: Literal["FATHER", "MOTHER"] = Field(description="which parent's household (随父, 随母)")
     married: bool
@@ -50,53 +49,47 @@ class BirthRequested(Requesting):
     sealed: Sealed
 
 
-class BirthRegistered(Granting):
+class BirthRegistered(OfCertificates, Granting):
     """NB2 · The children are registered here, at epoch 0; the page of the household register is issued."""
 
     name: ClassVar[str] = "newborn.registered"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB2"
     document: IssuedCard
 
 
-class BirthReferral(Referring):
+class BirthReferral(OfCertificates, Referring):
     """NB3 · The parent has moved on; the province that holds them answers."""
 
     name: ClassVar[str] = "newborn.referral"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB3"
 
 
-class BirthRefusal(RefusingSecond):
+class BirthRefusal(OfCertificates, RefusingSecond):
     """NB4 · Refused: code, contact; where another case has the birth certificate, which one and whose."""
 
     name: ClassVar[str] = "newborn.refusal"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB4"
     held_by: ProvinceCode | None = None
 
 
-class BirthWithdrawal(Withdrawing):
+class BirthWithdrawal(OfCertificates, Withdrawing):
     """NB5 · The applicant withdrew: the claim is given back."""
 
     name: ClassVar[str] = "newborn.withdrawal"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB5"
 
 
-class BirthCorrection(Correcting):
+class BirthCorrection(OfCertificates, Correcting):
     """NB6 · The home registry's officer needs more, such as proof of kinship."""
 
     name: ClassVar[str] = "newborn.correction"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB6"
 
 
-class ConsentAsked(Body):
+class ConsentAsked(OfCertificates, Body):
     """NB7 · The home registry asks the other parent's: is this person yours, and do they agree?"""
 
     name: ClassVar[str] = "newborn.consent_asked"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB7"
     v: Literal[1] = 1
     follows: Literal["FATHER", "MOTHER"]
@@ -104,11 +97,10 @@ class ConsentAsked(Body):
     persons: tuple[PersonAsked, ...]
 
 
-class Consent(Body):
+class Consent(OfCertificates, Body):
     """NB8 · Its answer: they agree; they are elsewhere; or no, with a code and whom to call."""
 
     name: ClassVar[str] = "newborn.consent"
-    family: ClassVar[Family] = Family.CERTIFICATE
     basis: ClassVar[str] = "NB8"
     v: Literal[1] = 1
     answer: Literal["AGREES", "MOVED", "NO"]
