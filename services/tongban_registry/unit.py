@@ -284,8 +284,8 @@ class Unit:
         self.changes.standings.extend((number, to.value) for number, to in writing.standings.items())
         for key, ending, officer in writing.endings:
             end_by_case(self, key, ending, officer)
-        for key in case.persons[:1]:
-            self._loaded.refile(key, writing)
+        if writing.papers or writing.standings:
+            self._loaded.refile(case.persons[0], writing)
 
     def _signed(self, paper: Paper) -> tuple[object, ...]:
         """A document row: signed here, stored with the case that it was issued in, or not at all."""

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from tongban_shared.ids import ID_CHECKS, ID_WEIGHTS, OrgCode, Province, Sex, province
 from tongban_shared.provinces import ProvinceProfile, load_provinces
+from tongban_shared.validity import age_on
 
 T = TypeVar("T")
 HouseholdKind = Literal["FAMILY", "COLLECTIVE"]
@@ -124,7 +125,7 @@ class _Day:
 def _day(index: int) -> _Day:
     born = FIRST_DAY + timedelta(days=index)
     digits = f"{born:%Y%m%d}"
-    age = AS_OF.year - born.year - ((AS_OF.month, AS_OF.day) < (born.month, born.day))
+    age = age_on(born, AS_OF)
     return _Day(born, digits, _weight(digits, 6), age, _card(born, age))
 
 

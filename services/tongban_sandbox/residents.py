@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tongban_shared.ids import Province
+from tongban_shared.validity import age_on
 
 if TYPE_CHECKING:
     from tongban_sandbox.registers import Registers
@@ -60,8 +61,7 @@ class Resident(msgspec.Struct, frozen=True):
 
     def age(self, today: date) -> int:
         """Whole years."""
-        birthday = (self.birth_date.month, self.birth_date.day)
-        return today.year - self.birth_date.year - ((today.month, today.day) < birthday)
+        return age_on(self.birth_date, today)
 
     def public(self) -> dict[str, Any]:
         """As the sandbox shows people to its guests."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tongban_sandbox.choosing import GUANGDONG, JIANGSU, ZHEJIANG, age_of, first
+from tongban_sandbox.choosing import GUANGDONG, JIANGSU, ZHEJIANG, age_of
 from tongban_sandbox.people import HEAD, HUSBAND, UNRELATED, WIFE, SyntheticHousehold, SyntheticPerson
 from tongban_sandbox.stories_papers import PAPER_STORIES
 from tongban_shared.documents.document import present
@@ -27,8 +27,8 @@ KINSHIP = "0203"
 async def mother_moves_in(teller: Teller) -> None:
     """A mother joins her child in another province, with one visit; an officer decides."""
     teller.title("A mother joins her child: one visit to a window", JIANGSU, GUANGDONG)
-    mother = first(teller, JIANGSU, _is_elderly_woman_alone).members[0]
-    child = first(teller, GUANGDONG, _is_family_of_three)
+    mother = teller.choose(JIANGSU, _is_elderly_woman_alone).members[0]
+    child = teller.choose(GUANGDONG, _is_family_of_three)
     case_id = await teller.apply(
         PARENT_TO_CHILD,
         [mother],
@@ -61,7 +61,7 @@ async def graduate_settles_first(teller: Teller) -> None:
 async def household_follows_its_head(teller: Teller) -> None:
     """The head of a household moves on ahead; the origin names a new head; later the rest follow and join."""
     teller.title("A household whose head moves on ahead", GUANGDONG, ZHEJIANG)
-    family = first(teller, GUANGDONG, _is_couple_with_child)
+    family = teller.choose(GUANGDONG, _is_couple_with_child)
     head, *rest = family.members
     ahead = await teller.apply(JOB_TRANSFER, [head], ZHEJIANG, channel="online", address="示例市新家路8号")
     await teller.completes(ahead)
@@ -88,7 +88,7 @@ async def household_follows_its_head(teller: Teller) -> None:
 async def school_asks_who_the_parents_are(teller: Teller) -> None:
     """A family living elsewhere needs a certificate of kinship; the school checks it, and sees two names."""
     teller.title("A certificate of kinship for a school, without a trip home", JIANGSU, GUANGDONG)
-    family = first(teller, JIANGSU, _is_couple_with_child)
+    family = teller.choose(JIANGSU, _is_couple_with_child)
     parent, child = family.members[0], next(m for m in family.members if age_of(m) in CHILDREN)
     case_id = await teller.request(KINSHIP, [parent, child], GUANGDONG, channel="online")
     await teller.completes(case_id)
@@ -125,7 +125,7 @@ async def tell_all(teller: Teller) -> None:
 
 def _graduate(teller: Teller) -> SyntheticPerson:
     """A young member of a collective household (集体户), such as a university's."""
-    home = first(teller, ZHEJIANG, lambda home: any(_is_graduate(m) for m in home.members))
+    home = teller.choose(ZHEJIANG, lambda home: any(_is_graduate(m) for m in home.members))
     return next(m for m in home.members if _is_graduate(m))
 
 

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tongban_sandbox.choosing import GUANGDONG, JIANGSU, ZHEJIANG, age_of, first
+from tongban_sandbox.choosing import GUANGDONG, JIANGSU, ZHEJIANG, age_of
 from tongban_shared.ids import Sex
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ ZHENJIANG, NANJING = "321100000100", "3201"
 async def student_prints_a_temporary_card(teller: Teller) -> None:
     """A student whose card is lost holds a temporary one before the train leaves, far from home."""
     teller.title("A student's temporary card, before the train leaves", JIANGSU, GUANGDONG)
-    student = _member(first(teller, JIANGSU, lambda home: _has(home, STUDENT)), STUDENT)
+    student = _member(teller.choose(JIANGSU, lambda home: _has(home, STUDENT)), STUDENT)
     card = await teller.request(LOST_CARD, [student], GUANGDONG, details={"lost": True})
     asked_at = time.monotonic()
     case_id = await teller.request(TEMPORARY, [student], GUANGDONG, details={"match_percent": 97})
@@ -42,7 +42,7 @@ async def student_prints_a_temporary_card(teller: Teller) -> None:
 async def worker_picks_up_a_new_card(teller: Teller) -> None:
     """A worker's card is lost far from home: dead at once, reviewed at home, made where they live."""
     teller.title("A card lost far from home, picked up where it was lost", GUANGDONG, ZHEJIANG)
-    worker = _member(first(teller, GUANGDONG, lambda home: _has(home, WORKER)), WORKER)
+    worker = _member(teller.choose(GUANGDONG, lambda home: _has(home, WORKER)), WORKER)
     old_case = await teller.request(REPLACED, [worker], ZHEJIANG)
     await teller.gets_to(old_case, "IN_PRODUCTION")
     await teller.report(old_case, "made", "handed_over")
@@ -63,8 +63,8 @@ async def worker_picks_up_a_new_card(teller: Teller) -> None:
 async def window_serves_the_neighbour_city(teller: Teller) -> None:
     """Married, living between two cities: the near window takes it in for the other city's authority."""
     teller.title("One window for two cities", JIANGSU, JIANGSU)
-    home = first(
-        teller, JIANGSU, lambda found: found.station_code.startswith(NANJING) and _has(found, WORKER)
+    home = teller.choose(
+        JIANGSU, lambda found: found.station_code.startswith(NANJING) and _has(found, WORKER)
     )
     person = _member(home, WORKER)
     case_id = await teller.request(
@@ -85,8 +85,8 @@ async def window_serves_the_neighbour_city(teller: Teller) -> None:
 async def twins_are_born_elsewhere(teller: Teller) -> None:
     """Twins are born in a third province: registered with their mother, known to both parents' registries."""
     teller.title("Twins, born and taken in far from either parent's home", ZHEJIANG, GUANGDONG)
-    mother = _member(first(teller, ZHEJIANG, lambda home: _has(home, WORKER, Sex.FEMALE)), WORKER, Sex.FEMALE)
-    father = _member(first(teller, JIANGSU, lambda home: _has(home, WORKER, Sex.MALE)), WORKER, Sex.MALE)
+    mother = _member(teller.choose(ZHEJIANG, lambda home: _has(home, WORKER, Sex.FEMALE)), WORKER, Sex.FEMALE)
+    father = _member(teller.choose(JIANGSU, lambda home: _has(home, WORKER, Sex.MALE)), WORKER, Sex.MALE)
     born = datetime.now(UTC).date() - timedelta(days=9)
     twins = [
         {"birth_certificate_no": number, "name": name, "sex": sex, "birth_date": born.isoformat()}

@@ -21,6 +21,7 @@ from tongban_shared.errors import (
     OrgCodeError,
     UnknownProvinceError,
 )
+from tongban_shared.validity import age_on
 
 Province = NewType("Province", str)
 OrgCode = NewType("OrgCode", str)
@@ -142,8 +143,7 @@ def _birth_date(digits: str, today: date) -> date:
     birth_date = _calendar_day(digits)
     if birth_date is None or birth_date > today:
         raise IdNumberError(IdFault.DATE)
-    had_no_birthday_yet = (today.month, today.day) < (birth_date.month, birth_date.day)
-    if today.year - birth_date.year - had_no_birthday_yet > AGE_MAX_YEARS:
+    if age_on(birth_date, today) > AGE_MAX_YEARS:
         raise IdNumberError(IdFault.DATE)
     return birth_date
 

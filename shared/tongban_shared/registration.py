@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from tongban_shared.ids import CaseId
+from tongban_shared.validity import age_on
 
 ADULT_AGE = 18
 
@@ -75,8 +76,7 @@ class Person(msgspec.Struct, frozen=True):
 
     def is_minor(self, on: date) -> bool:
         """Under 18 on that day."""
-        birthday = (self.birth_date.month, self.birth_date.day)
-        return on.year - self.birth_date.year - ((on.month, on.day) < birthday) < ADULT_AGE
+        return age_on(self.birth_date, on) < ADULT_AGE
 
 
 class Household(msgspec.Struct, frozen=True):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tongban_shared.cases.home_data import Asked, H
-
-C = H
+from tongban_shared.cases.home_data import Asked
 
 
 class Kind(StrEnum):

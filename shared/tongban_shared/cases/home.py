@@ -219,7 +219,7 @@ LATE = frozenset(
     }
 )
 
-PUBLIC = {
+PUBLIC: dict[str, str] = {
     H.LOCATING: "RECEIVED",
     H.CORRECTION: "CORRECTION",
     H.RETURNED: "CORRECTION",

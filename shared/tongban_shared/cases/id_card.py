@@ -97,8 +97,8 @@ ID_CARD = CaseKind(
     composes=WORDS.composes() | {"unclaimed": tells(m.Unclaimed), "handed_over": tells(m.HandedOver)},
     limits={**LIMITS, "unclaimed": rules.unclaimed},
     late=LATE | {(D, K.IN_PRODUCTION, GRANTS), (D, K.AT_COUNTER, GRANTS)},
-    terminal=frozenset(TERMINAL),
-    public={str(state): public for state, public in PUBLIC.items()}
+    terminal=TERMINAL,
+    public=PUBLIC
     | {K.APPROVED: "ACCEPTED", K.IN_PRODUCTION: "ACCEPTED", K.AT_COUNTER: "ACCEPTED", H.VOIDED: "VOIDED"},
     shows=shows,
     discloses=frozenset({GRANTS}),

@@ -218,7 +218,7 @@ LATE = frozenset(
 )
 
 # Public vocabulary of a case; internal states are shown in the timeline only. Source: api.md.
-PUBLIC = {
+PUBLIC: dict[str, str] = {
     S.LOCATING: "RECEIVED",
     S.CORRECTION: "CORRECTION",
     S.CHECKING: "ACCEPTED",
@@ -265,7 +265,7 @@ MIGRATION = CaseKind(
     limits=rules.LIMITS,
     late=LATE,
     terminal=frozenset(TERMINAL),
-    public={str(state): public for state, public in PUBLIC.items()},
+    public=PUBLIC,
     shows=compose.shows,
     discloses=frozenset({"facts", "offer"}),
     counted=frozenset({D}),

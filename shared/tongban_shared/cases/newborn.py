@@ -165,7 +165,7 @@ NEWBORN = CaseKind(
     limits={**LIMITS, "consent": rules.consent_limit},
     late=LATE | OVERTAKEN,
     terminal=frozenset(ENDS | {N.ANSWERED}),
-    public={str(state): public for state, public in PUBLIC.items()}
+    public=PUBLIC
     | dict.fromkeys(map(str, (*HOME_STATES, N.ASKED, N.CONSENTING)), "REVIEWING")
     | {str(N.ANSWERED): "COMPLETED"},
     shows=memory.shows,

@@ -182,8 +182,8 @@ REGISTER_CHANGE = CaseKind(
     late=LATE
     | {(O, WAY, "requested"), (D, AT, "paper_received"), (D, H.RETURNED, "paper_received")}
     | {(D, H.WITHDRAWING, "paper_received")},
-    terminal=frozenset(ENDS),
-    public={str(state): public for state, public in PUBLIC.items()} | {AT: "ACCEPTED", WAY: "ACCEPTED"},
+    terminal=ENDS,
+    public=PUBLIC | {AT: "ACCEPTED", WAY: "ACCEPTED"},
     shows=shows,
     discloses=frozenset({GRANTS, "change"}),
     counted=frozenset({D, O}),

@@ -103,9 +103,8 @@ TEMPORARY_ID = CaseKind(
     | {"printed": tells(m.Printed), "lapsed": tells(m.Lapsed), "returned": tells(m.HandedBack)},
     limits={**LIMITS, "passed_up": rules.passed_up, "print_right": rules.print_right},
     late=LATE | {(D, T.AUTHORISED, GRANTS)},
-    terminal=frozenset(TERMINAL),
-    public={str(state): public for state, public in PUBLIC.items()}
-    | {T.AUTHORISED: "ACCEPTED", H.VOIDED: "VOIDED"},
+    terminal=TERMINAL,
+    public=PUBLIC | {T.AUTHORISED: "ACCEPTED", H.VOIDED: "VOIDED"},
     shows=shows,
     discloses=frozenset({GRANTS}),
     counted=frozenset({D, O}),
