@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, cast
 
@@ -252,13 +253,26 @@ def strict_table(shape: type[T], table: Mapping[str, Any], where: str) -> T:
         raise CatalogueError(f"{where}: {key}: {first['msg']}") from error
 
 
+def strict_toml(shape: type[T], text: str, where: str) -> T:
+    """Read TOML as `shape`, as strict_table does. Raises CatalogueError, also for what is no TOML."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"{where}: {error}") from error
+    return strict_table(shape, table, where)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a file of deploy/. Raises CatalogueError: it can't be read, or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogueError(f"{path.name}: not a readable TOML file") from error
+
+
 def parse_catalogue(text: str) -> Catalogue:
     """Read a catalogue from TOML. Raises CatalogueError at the first fault: syntax, key, code or material."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"catalogue: {error}") from error
-    table = strict_table(_File, raw, "catalogue")
+    table = strict_toml(_File, text, "catalogue")
     read = {code: _read_item(code, table) for code in sorted(table.item)}
     _refuse_doubles("service code", [kind.service_code for kind in table.case_type.values()])
     _refuse_doubles("variant", [f"{item.case_type} {item.variant}" for item in read.values() if item.variant])

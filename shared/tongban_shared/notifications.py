@@ -6,7 +6,6 @@ id numbers stand in them masked, addresses never. Source: domain.md §3.12, serv
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tongban_shared.cases.kind import Case, Side
 from tongban_shared.cases.kinds import KINDS
-from tongban_shared.catalogue import strict_table
+from tongban_shared.catalogue import strict_toml
 from tongban_shared.errors import CatalogueError
 
 Language = Literal["zh", "en"]
@@ -147,11 +146,7 @@ class Templates(_Table):
 
 def parse_templates(text: str) -> Templates:
     """Read templates from TOML. Raises CatalogueError: syntax, key, language, slot, a state without words."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"notifications: {error}") from error
-    templates = strict_table(Templates, raw, "notifications")
+    templates = strict_toml(Templates, text, "notifications")
     for name, template in templates.text.items():
         if name.partition(".")[0] not in TOLD:
             raise CatalogueError(f"notifications: {name}: no public state that is told")

@@ -5,7 +5,6 @@ A file of `deploy/provinces/` lies over `deploy/defaults.toml`; an installed pac
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field
 
-from tongban_shared.catalogue import STRICT, Capabilities, Text, load_catalogue, strict_table
+from tongban_shared.catalogue import STRICT, Capabilities, Text, load_catalogue, read_toml, strict_table
 from tongban_shared.errors import CatalogueError, OrgCodeError, UnknownProvinceError
 from tongban_shared.ids import OrgCode, Province, org_code, province
 
@@ -112,8 +111,8 @@ def load_province(path: Path) -> ProvinceProfile:
     Raises CatalogueError naming file and key; then the program does not start.
     """
     near = path.parent.parent / "defaults.toml"
-    defaults = _read_toml(near if near.is_file() else deploy_folder() / "defaults.toml")
-    table = _with_types_named(_over(defaults, _read_toml(path)))
+    defaults = read_toml(near if near.is_file() else deploy_folder() / "defaults.toml")
+    table = _with_types_named(_over(defaults, read_toml(path)))
     profile = strict_table(ProvinceProfile, table, path.name)
     try:
         _check(profile, path.stem)
@@ -132,13 +131,6 @@ def load_provinces(folder: Path | None = None) -> Mapping[Province, ProvinceProf
     if not profiles:
         raise CatalogueError(f"{source.name}: no province file")
     return MappingProxyType({profile.code: profile for profile in profiles})
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CatalogueError(f"{path.name}: not a readable TOML file") from error
 
 
 def _over(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tongban_sandbox.api import InProcess, Reply
+from tongban_sandbox.plays import PLAYS
 from tongban_sandbox.residents import Resident, residents_of
 from tongban_sandbox.state import Plan, StateFolder
 from tongban_sandbox.world import World
@@ -31,7 +32,7 @@ VALUES = {
     "service_place": "示例学校",
     "name": "示例名",
 }
-REPORTS = {"IN_PRODUCTION": "made", "AT_COUNTER": "handed_over", "AUTHORISED": "printed"}
+REPORTS = {state: step for play in PLAYS.values() for state, step in play.reports.items()}
 HEAD, SPLIT = "NEW_HEAD", "NEW_HOUSEHOLD"
 WITH_OTHERS = frozenset({"KINSHIP", HEAD, SPLIT})
 ENDED_FIRST = {"0115": "0622", "0623": "0622", "0202": "0624", "0603": "0624"}

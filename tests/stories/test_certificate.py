@@ -9,6 +9,7 @@ import pytest
 
 from tests.stories.backups import backup, put_back
 from tests.stories.folk import Resident
+from tests.stories.windows import application, seen as ended
 from tests.stories.world import Country
 from tongban_shared.ids import CaseId
 
@@ -16,31 +17,12 @@ A, B, C = "32", "33", "44"
 STATUS, KINSHIP, CANCELLATION, HISTORY, CHANGE = "0204", "0203", "0202", "0205", "0201"
 
 
-def application(country: Country, item: str, person: Resident, at: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The body of an application at a window in province `at`. more: members, grade, details."""
-    return {
-        "item": item,
-        "accepting_org": country.sites[at].live.office.org,
-        "applicant": person.identity,
-        "members": [member.identity for member in more.get("members", ())],
-        "details": more.get("details", {}),
-        "materials": [{"kind": "ID_CARD", "grade": more.get("grade", "A")}],
-        "purpose": "SCHOOL",
-    }
-
-
 async def ask_for(country: Country, item: str, person: Resident, at: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Apply; the case's view."""
-    answer = await country.ask(at, "/v1/cases", application(country, item, person, at, **more))
+    body = application(country, item, person, at, purpose="SCHOOL", **more)
+    answer = await country.ask(at, "/v1/cases", body)
     assert answer.status_code == 202, answer.text
     view: dict[str, Any] = answer.json()
-    return view
-
-
-async def ended(country: Country, at: str, case_id: str, state: str) -> dict[str, Any]:
-    """The case's view at that province, once it stands so."""
-    await country.until(at, case_id, state)
-    view: dict[str, Any] = (await country.ask(at, f"/v1/cases/{case_id}")).json()
     return view
 
 

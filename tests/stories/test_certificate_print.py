@@ -10,7 +10,8 @@ import pytest
 import zxingcpp
 
 from tests.stories.folk import Resident
-from tests.stories.test_certificate import STATUS, A, B, ask_for, ended
+from tests.stories.test_certificate import STATUS, A, B, ask_for
+from tests.stories.windows import seen as ended
 from tests.stories.world import Country
 from tongban_registry.settings import PUBLIC_URL
 from tongban_registry.typeface import Typeface

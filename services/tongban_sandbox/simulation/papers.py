@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tongban_sandbox.plays import PLAYS
 from tongban_shared.catalogue import load_catalogue
 
 if TYPE_CHECKING:
@@ -32,12 +33,8 @@ WANTED = {
 ON_DESK = frozenset({"CHECKING", "CONSENTING", "ASKED"})
 # A child is born in the month before all runs begin.
 BORN = "2026-02-10"
-# What a window reports next, by service and state of its case.
-REPORTS = {
-    (CARDS, "IN_PRODUCTION"): "made",
-    (CARDS, "AT_COUNTER"): "handed_over",
-    (TEMPORARY, "AUTHORISED"): "printed",
-}
+# What a window reports next stands with how the sandbox plays the type.
+PLAYED = {CARDS: PLAYS["id_card"], TEMPORARY: PLAYS["temporary_id"]}
 
 
 def service_of(case_id: str) -> str:
@@ -59,7 +56,8 @@ def is_owed(case_id: str, side: str, state: str) -> bool:
 
 def report_of(case_id: str, side: str, state: str) -> str | None:
     """What the window reports next, if it is its turn."""
-    return REPORTS.get((service_of(case_id), state)) if side == "DESTINATION" else None
+    play = PLAYED.get(service_of(case_id)) if side == "DESTINATION" else None
+    return None if play is None else play.reports.get(state)
 
 
 def is_certified(case_id: str, state: str) -> bool:

@@ -5,15 +5,14 @@ No broker is asked here; kafka_topics.py does that.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from tongban_shared.catalogue import STRICT, Text, strict_table
+from tongban_shared.catalogue import STRICT, Text, read_toml, strict_table
 from tongban_shared.errors import CatalogueError, SettingsError
 from tongban_shared.ids import Province
 from tongban_shared.ports import Family
@@ -89,19 +88,12 @@ def topic_name(family: Family, province: Province) -> str:
 def load_topics(path: Path | None = None) -> TopicsConfig:
     """Read a topics file, the shipped one where None. Raises CatalogueError naming file and key."""
     source = deploy_folder() / "topics.toml" if path is None else path
-    config = strict_table(TopicsConfig, _read(source), source.name)
+    config = strict_table(TopicsConfig, read_toml(source), source.name)
     if config.name != TOPIC_NAME:
         raise CatalogueError(f"{source.name}: name: both sides of the wire know it as {TOPIC_NAME}")
     if set(config.families) != set(Family):
         raise CatalogueError(f"{source.name}: families: want {', '.join(family.value for family in Family)}")
     return config
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CatalogueError(f"{path.name}: not a readable TOML file") from error
 
 
 def wanted_topics(
