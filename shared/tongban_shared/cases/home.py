@@ -208,6 +208,26 @@ def _crossed(desk: Desk) -> tuple[Step, ...]:
         Step(D, going,        desk.grants,  OK, None,     None, H.WITHDRAWN, NOBODY, None, p),
         Step(O, desk.home[0], "withdrawal", OK, "revoke", None, H.WITHDRAWN, NOBODY, None, p),
     )
+
+
+def of_a_card(desk: Desk, used: str, source: str) -> tuple[Step, ...]:
+    """What both sides of a card's case still say after the grant. used: the window's word that its owner has it.
+
+    A window that is silent is asked: it is at work still, the card was used, or given up. When either side was
+    put back, what was handed out without the home registry's right is void (G1).
+    """
+    home, waits, limit = desk.home
+    over = H.VOIDED
+    return (
+        Step(O, home,        LIMIT,        OK,      None, desk.grants,  home,        waits,  limit, source),
+        Step(D, H.COMPLETED, desk.grants,  OK,      None, used,         H.COMPLETED, NOBODY, None,  source),
+        Step(D, over,        desk.grants,  OK,      None, "withdrawal", over,        NOBODY, None,  source),
+        Step(O, over,        "requested",  "again", None, "refusal",    over,        NOBODY, None,  "G1"),
+        Step(O, over,        used,         "void",  None, "refusal",    over,        NOBODY, None,  "G1"),
+        Step(O, H.REFUSED,   used,         "void",  None, "refusal",    H.REFUSED,   NOBODY, None,  "G1"),
+        Step(D, H.COMPLETED, "refusal",    OK,      None, None,         over,        NOBODY, None,  "G1"),
+        Step(D, over,        "correction", OK,      None, "withdrawal", over,        NOBODY, None,  "G1"),
+    )
 # fmt: on
 
 LATE = frozenset(

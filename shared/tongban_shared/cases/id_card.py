@@ -19,6 +19,7 @@ from tongban_shared.cases.home import (
     Desk,
     O,
     front_desk,
+    of_a_card,
 )
 from tongban_shared.cases.home_compose import Words, shows, tells
 from tongban_shared.cases.home_data import H
@@ -50,20 +51,11 @@ STEPS = (
     Step(D, K.IN_PRODUCTION, "made",        OK,     None,        None,          K.AT_COUNTER,    APPLICANT, "unclaimed",   "IC7"),
     Step(D, K.IN_PRODUCTION, LIMIT,         OK,     None,        None,          K.IN_PRODUCTION, AT_D,      h(24),         "IC7"),
     Step(D, K.IN_PRODUCTION, LIMIT,         "here", None,        None,          K.IN_PRODUCTION, AT_D,      h(24),         "IC7"),
-    # a window that is silent is asked: it makes the card still, has handed it over, or has given up
-    Step(O, K.APPROVED,      LIMIT,         OK,     None,        GRANTS,        K.APPROVED,      AT_D,      h(24 * 60),    "IC7"),
-    Step(D, H.COMPLETED,     GRANTS,        OK,     None,        "handed_over", H.COMPLETED,     NOBODY,    None,          "IC7"),
-    Step(D, H.VOIDED,        GRANTS,        OK,     None,        "withdrawal",  H.VOIDED,        NOBODY,    None,          "IC7"),
+    *of_a_card(DESK, "handed_over", "IC7"),
     # nobody came for it
     Step(D, K.AT_COUNTER,    LIMIT,         OK,     None,        "unclaimed",   H.EXPIRED,       NOBODY,    None,          "IC8"),
     Step(D, K.AT_COUNTER,    LIMIT,         "here", "revoke",    None,          H.EXPIRED,       NOBODY,    None,          "IC8"),
     Step(O, K.APPROVED,      "unclaimed",   OK,     "revoke",    None,          H.VOIDED,        NOBODY,    None,          "IC8"),
-    Step(O, H.VOIDED,        "requested",   "again", None,       "refusal",     H.VOIDED,        NOBODY,    None,          "G1"),
-    # the home registry was put back, and decided otherwise: what was handed over is void (G1)
-    Step(O, H.REFUSED,       "handed_over", "void", None,        "refusal",     H.REFUSED,       NOBODY,    None,          "G1"),
-    Step(O, H.VOIDED,        "handed_over", "void", None,        "refusal",     H.VOIDED,        NOBODY,    None,          "G1"),
-    Step(D, H.COMPLETED,     "refusal",     OK,     None,        None,          H.VOIDED,        NOBODY,    None,          "G1"),
-    Step(D, H.VOIDED,        "correction",  OK,     None,        "withdrawal",  H.VOIDED,        NOBODY,    None,          "G1"),
     # handed over (领取发放)
     Step(D, K.AT_COUNTER,    "handed_over", OK,     None,        "handed_over", H.COMPLETED,     NOBODY,    None,          "IC9"),
     Step(D, K.AT_COUNTER,    "handed_over", "here", "hand_over", None,          H.COMPLETED,     NOBODY,    None,          "IC9"),

@@ -22,6 +22,7 @@ from tongban_shared.cases.home import (
     Desk,
     O,
     front_desk,
+    of_a_card,
 )
 from tongban_shared.cases.home_compose import Words, shows as shows_common, tells
 from tongban_shared.cases.home_data import H
@@ -55,16 +56,7 @@ STEPS = (
     Step(D, T.AUTHORISED, "withdraw",   OK,     None,     "lapsed",     H.WITHDRAWN,  NOBODY, None,  "TI8"),
     Step(D, T.AUTHORISED, "withdraw",   "here", "revoke", None,         H.WITHDRAWN,  NOBODY, None,  "TI8"),
     Step(O, T.AUTHORISED, "lapsed",     OK,     "revoke", None,         H.VOIDED,     NOBODY, None,  "TI8"),
-    # a window that is silent is asked: it prints still, has printed, or has given up
-    Step(O, T.AUTHORISED, LIMIT,        OK,     None,     GRANTS,       T.AUTHORISED, AT_D,   h(24), "TI8"),
-    Step(D, H.COMPLETED,  GRANTS,       OK,     None,     "printed",    H.COMPLETED,  NOBODY, None,  "TI8"),
-    Step(D, H.VOIDED,     GRANTS,       OK,     None,     "withdrawal", H.VOIDED,     NOBODY, None,  "TI8"),
-    # either side was put back: what is printed under a right that is not there any more is void (G1)
-    Step(O, H.VOIDED,     "requested",  "again", None,    "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
-    Step(O, H.VOIDED,     "printed",    "void", None,     "refusal",    H.VOIDED,     NOBODY, None,  "G1"),
-    Step(O, H.REFUSED,    "printed",    "void", None,     "refusal",    H.REFUSED,    NOBODY, None,  "G1"),
-    Step(D, H.VOIDED,     "correction", OK,     None,     "withdrawal", H.VOIDED,     NOBODY, None,  "G1"),
-    Step(D, H.COMPLETED,  "refusal",    OK,     None,     None,         H.VOIDED,     NOBODY, None,  "G1"),
+    *of_a_card(DESK, "printed", "TI8"),
     # handed back before it expired
     Step(D, H.COMPLETED,  "returned",   OK,     None,     "returned",   H.VOIDED,     NOBODY, None,  "TI9"),
     Step(D, H.COMPLETED,  "returned",   "here", "revoke", None,         H.VOIDED,     NOBODY, None,  "TI9"),
