@@ -163,6 +163,18 @@ class Gate:
         """Whom this province claims, as the ledger knows them."""
         return {self._ledger.digest_of(PersonKey(p.key)): p for p in await self._store.claims()}
 
+    async def forgotten(self, key: PersonKey) -> bool:
+        """Whether the ledger has this person here, of whom this registry knows nothing.
+
+        It was put back together with its fence, and what it accepted before was still under way: nobody could
+        tell it. False while the ledger is away; to the gateway an absence counts for nothing then.
+        """
+        try:
+            found = await self._ledger.locate((key,))
+        except LedgerDownError:
+            return False
+        return key in found and found[key].province == self._hall.office.province
+
     async def restoring(self, key: PersonKey) -> bool:
         """Whether the ledger has this person here, and the record is still being fetched."""
         if self._hall.counters.incarnation == 1:

@@ -157,7 +157,7 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
             # nor where they lived before.
             raise RefusedError("RECOVERING")
         if person is None or person.state is Registration.DROPPED:
-            return _absent(_unknown())
+            return await _absent(gate, key, _unknown())
         return _registration(person, hall)
 
     @router.post(
@@ -168,13 +168,14 @@ def registration_routes(hall: Hall, door: Door, gate: Gate) -> APIRouter:
     async def holds(given: HoldIn, request: Request, key: Key = None, officer: Officer = None) -> Response:
         command = door.registration(given)
         command.officer = officer or "officer"
-        restoring = await gate.restoring(PersonKey(command.persons[0]))
+        person_key = PersonKey(command.persons[0])
+        restoring = await gate.restoring(person_key)
         answer = await _put(hall, command, (request, key))
         if answer.status_code != HTTPStatus.NOT_FOUND:
             return answer
         if restoring:
             raise RefusedError("RECOVERING")
-        return _absent(answer)
+        return await _absent(gate, person_key, answer)
 
     return router
 
@@ -183,8 +184,10 @@ def _unknown() -> Response:
     return as_response(problem("PERSON_UNKNOWN"))
 
 
-def _absent(answer: Response) -> Response:
+async def _absent(gate: Gate, key: PersonKey, answer: Response) -> Response:
     """Tell the gateway that there is no record at all; outside, it looks as a wrong name does."""
+    if await gate.forgotten(key):
+        raise RefusedError("RECOVERING")
     answer.headers[ABSENT_HEADER] = "1"
     return answer
 

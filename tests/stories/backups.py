@@ -60,7 +60,7 @@ async def moved_since(country: Country, code: str, moment: str | None) -> tuple[
 
 
 async def all_is_well(country: Country, person: Resident, holder: tuple[str, int]) -> None:
-    """One home at once; and in the end nothing open, nothing owed, nothing quarantined."""
+    """One home at once; and in the end nothing open, nothing owed, nothing quarantined but reused numbers."""
     claims = country.registers.claims(person.key)
     assert len(claims) <= 1
     await country.calm()
@@ -72,3 +72,6 @@ async def all_is_well(country: Country, person: Resident, holder: tuple[str, int
     assert country.registers.homeless_and_doubled() == []
     assert country.registers.count("cases", "closed_at IS NULL") == 0
     assert country.registers.count("outbox", "next_try_at IS NOT NULL") == 0
+    assert {reason for code in country.sites for reason in country.registers.quarantine(code)} <= {
+        "ID_REUSED"
+    }

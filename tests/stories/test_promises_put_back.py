@@ -91,3 +91,45 @@ async def test_an_offer_of_long_ago_moves_nobody(country: Country) -> None:
     assert country.registers.holder(person.key) == (B, 2)
     await country.wire.let_go("cancel")
     await all_is_well(country, person, (B, 2))
+
+
+async def test_an_origin_that_names_nobody_yet_is_asked_again(country: Country) -> None:
+    """Both are put back to before there and back; the old home issues the way back before it has a record."""
+    couple = country.family(A, 2)
+    copies = {code: backup(country, code) for code in (A, B)}
+    await country.move(couple[0], B, members=couple[1:])
+    await country.move(couple[1], A)
+    await country.calm()
+    country.wire.hold("recall", "reissue", "resend")
+    await put_back(country, B, copies[B])
+    await put_back(country, A, copies[A])
+    await country.calm()
+    await country.wire.let_go("reissue")
+    await country.wire.let_go("recall", "resend")
+    await country.pass_time(days=2, step_hours=12)
+    await all_is_well(country, couple[0], (B, 1))
+    await all_is_well(country, couple[1], (A, 2))
+
+
+async def test_a_promise_under_way_that_nobody_remembers_is_no_absence(country: Country) -> None:
+    """B is put back with its fence while its acceptance travels; the ledger has them there: not unknown."""
+    person = country.person(A)
+    copy = backup(country, B)
+    fence = (country.folder / "fences" / B).read_bytes()
+    case = await stopped_at(country, person, "acceptance")
+    country.wire.hold("started", "ahead", "receipt", "withdrawal", "certificate")
+    await country.crash(B)
+    (country.folder / "fences" / B).write_bytes(fence)
+    await put_back(country, B, copy)
+    await country.wire.let_go("acceptance")
+    await country.until(A, case, "RELEASED")
+    assert not country.sites[B].live.gate.put_back
+    assert (await country.lookup(person, B)).status_code == 503
+    assert (await country.hold(person, "HOLD", B)).status_code == 503
+    country.wire.holding.clear()
+    await country.wire.let_go("started", "ahead", "receipt", "withdrawal")
+    assert type(await country.sites[B].live.ended()).__name__ == "PutBackError"
+    await country.crash(B)
+    await country.start(B)
+    await country.wire.let_go("certificate")
+    await all_is_well(country, person, (B, 1))

@@ -130,6 +130,7 @@ STEPS = (
     Step(D, S.RESTORING,   LIMIT,        "stored",     None,      "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
     Step(D, S.RESTORING,   LIMIT,        OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, S.RESTORING,   "reissue",    OK,           "restore", "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
+    Step(D, S.RESTORING,   "reissue",    "nameless",   None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, S.PREPARED,    "reissue",    OK,           "restore", "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),
     Step(D, S.PREPARED,    "recovered",  OK,           None,      "recall",        S.RESTORING,   AT_O,      h(24),  "G1"),
     Step(D, S.VERIFYING,   LIMIT,        OK,           None,      "ledger.locate", S.VERIFYING,   LEDGER,    h(1),   "G1"),

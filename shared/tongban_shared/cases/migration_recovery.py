@@ -107,8 +107,10 @@ def judge_reissue(case: Case, event: Event, _around: Surroundings) -> Verdict:
     released = {entry.person: entry.epoch for entry in event.body.persons}
     bundled = {entry["person"]: entry["epoch"] for entry in _entries(event)}
     if case.state == S.RESTORING:
-        wanted = event.body.certificate_digest == case.data.certificate_digest and bundled == released != {}
-        return Verdict(OK if wanted else "invalid")
+        if event.body.certificate_digest != case.data.certificate_digest or bundled != released:
+            return Verdict("invalid")
+        # One that was put back itself, to before they came, names nobody before its own records are back.
+        return Verdict(OK if released else "nameless")
     if case.state == S.PREPARED:
         # An origin may have lost their records too, and say no more than that the ledger has them here.
         agreed = {state.person: state.epoch for state in case.data.agreed}
@@ -241,7 +243,7 @@ def after_reissue(case: Case, event: Event, _around: Surroundings, verdict: Verd
     if verdict.name == "unasked":
         case = replace(case, origin=event.sender, refusal=None, closed_at=None)
         return remember(case, certificate_digest=event.body.certificate_digest)
-    if case.state != S.RESTORING:
+    if case.state != S.RESTORING or verdict.name != OK:
         return case
     agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)
     refs = tuple(PersonRef(person=e["person"], name_check=e["name_check"]) for e in _entries(event))
