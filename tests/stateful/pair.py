@@ -199,6 +199,13 @@ class Pair(Country):
             if not self.wire.held:
                 return
 
+    def refused(self) -> set[tuple[str, str]]:
+        """What was refused anywhere: the reason and the message's name, "*" for a number given twice."""
+        names = {letter.label.id: letter.name for letter in self.wire.sent}
+        query = "SELECT reason, message_id FROM quarantine"
+        rows = [row for code in CODES for row in self.registers.rows(code, query)]
+        return {(reason, "*" if reason == "ID_REUSED" else names.get(number, "?")) for reason, number in rows}
+
     # --- the end
 
     async def heal(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.stories.backups import all_is_well, backup, put_back
 from tests.stories.folk import Resident
 from tests.stories.forging import stopped_at
+from tests.stories.stations import MARITAL, MARRIED, NANJING, asked, lives_at, put
 from tests.stories.world import Country
 
 A, B, C = "32", "33", "44"
@@ -133,3 +134,18 @@ async def test_a_promise_under_way_that_nobody_remembers_is_no_absence(country: 
     await country.start(B)
     await country.wire.let_go("certificate")
     await all_is_well(country, person, (B, 1))
+
+
+async def test_another_offer_than_the_accepted_one_ends_the_case(country: Country) -> None:
+    """A is put back to before its offer, and makes another one of other records: B asks it to cancel."""
+    (person,) = lives_at(country, NANJING)
+    case = await stopped_at(country, person, "permit")
+    copy = backup(country, A)
+    await put(country, asked(country, MARITAL, person, NANJING, grade="A", details=MARRIED))
+    country.wire.hold("acceptance")
+    await country.wire.let_go("permit")
+    await country.until(B, case, "PREPARED")
+    await put_back(country, A, copy)
+    await country.until(A, case, "WITHDRAWN")
+    await country.wire.let_go("acceptance")
+    await all_is_well(country, person, (A, 0))

@@ -200,8 +200,11 @@ def _bundled(bundle: bytes | None) -> dict[str, int] | None:
         return None
 
 
-def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """The acceptance must commit to the very bundle and the next epochs."""
+def judge_acceptance(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """The acceptance must commit to the very bundle and the next epochs.
+
+    One that was put back may have made another bundle before: nobody is released by it, nor is it a lie.
+    """
     if case.state == "NEW":
         return Verdict("forgotten", "CASE_UNKNOWN")
     if case.state == S.REFUSED and not case.data.digest:
@@ -211,6 +214,8 @@ def judge_acceptance(case: Case, event: Event, _around: Surroundings) -> Verdict
         return Verdict("early")  # put back to before the permit, which comes again too
     wanted = {state.person: state.epoch + 1 for state in case.data.agreed}
     given = {entry.person: entry.epoch for entry in event.body.persons}
+    if given == wanted and event.body.digest != case.data.digest and around.put_back:
+        return Verdict("another")
     return Verdict(OK if event.body.digest == case.data.digest and given == wanted else "invalid")
 
 
