@@ -133,8 +133,8 @@ def judge_offer(case: Case, event: Event, around: Surroundings) -> Verdict:
     An origin put back to before its offer may make another one, of records that differ. This province is bound
     by what it accepted, so it asks that origin to cancel.
     """
-    if case.state == S.PREPARED and event.body.digest != case.data.digest:
-        return Verdict("another")
+    if case.state == S.PREPARED:
+        return Verdict("again" if event.body.digest == case.data.digest else "another")
     rows = ((around.people.get(entry.person), entry.epoch) for entry in event.body.persons)
     if case.state == S.PERMITTED and any(_was_here_after(row, epoch) for row, epoch in rows):
         return Verdict("overtaken")
