@@ -180,6 +180,8 @@ class Unit:
         if outcome is not None and outcome.fate is Fate.TAKEN:
             outcome = replace(outcome, case=self._promised(outcome.case))
             self._stage(case, outcome, event)
+        elif outcome is not None and outcome.draft is not None:
+            self._send(outcome.draft, outcome.case, (event, ""))
         return outcome
 
     def _promised(self, case: Case) -> Case:

@@ -25,7 +25,8 @@ class Fate(StrEnum):
 class Outcome(msgspec.Struct, frozen=True):
     """The case after the event with what to write and send; or the case unchanged, and why.
 
-    `code` with REFUSED is the reason; with TAKEN the refusal code that the case now carries, if any.
+    `code` with REFUSED is the reason; with TAKEN the refusal code that the case now carries, if any. `draft`
+    with LATE is the answer to somebody who speaks too late.
     """
 
     fate: Fate
@@ -49,6 +50,8 @@ def decide(case: Case | None, event: Event, kind: CaseKind, around: Surroundings
         if opening is None:
             return None
         case = replace(opening(event, around), accepted_by=event.officer)
+    elif said := kind.retired(case, event):
+        return Outcome(Fate.LATE, case, draft=said if isinstance(said, Draft) else None)
     elif event.sender is not None and not event.bound and (heard := kind.hears(case, event)) is not True:
         return _from_elsewhere(case, kind, may_be=heard is None)
     judge = kind.judges.get(event.name)

@@ -149,3 +149,20 @@ async def test_another_offer_than_the_accepted_one_ends_the_case(country: Countr
     await country.until(A, case, "WITHDRAWN")
     await country.wire.let_go("acceptance")
     await all_is_well(country, person, (A, 0))
+
+
+async def test_a_withdrawal_that_was_forgotten_is_cancelled_again(country: Country) -> None:
+    """B is put back to before a withdrawal, and what A said then is not sent again: B asks, and hears it."""
+    person = country.person(A)
+    case = await stopped_at(country, person, "permit")
+    copy = backup(country, B)
+    await country.act(B, case, "withdrawal")
+    await country.until(B, case, "WITHDRAWN")
+    country.wire.wipe()
+    country.wire.dropping = {"resend", "started", "permit"}
+    await put_back(country, B, copy)
+    await country.act(B, case, "withdrawal")
+    await country.until(B, case, "WITHDRAWN")
+    country.wire.dropping.clear()
+    country.wire.holding.clear()
+    await all_is_well(country, person, (A, 0))

@@ -9,7 +9,7 @@ from tongban_shared.cases import certificate_rules as rules
 from tongban_shared.cases.certificate_data import CertificateData
 from tongban_shared.cases.certificate_paper import certificate_paper
 from tongban_shared.cases.home import ANSWERED_FROM, ENDS, LATE, PUBLIC, Desk, front_desk
-from tongban_shared.cases.home_compose import Words, shows
+from tongban_shared.cases.home_compose import Words, retired_by, shows
 from tongban_shared.cases.home_memory import Memory
 from tongban_shared.cases.home_rules import LIMITS
 from tongban_shared.cases.kind import CaseKind, Reads, check_table, index_steps
@@ -17,7 +17,8 @@ from tongban_shared.messages import certificate as m
 
 GRANTS = rules.ANSWERING.grants
 # Issued at once where the register shows the fact; else an officer searches the archive.
-STEPS = front_desk(Desk(prefix="CT", grants=GRANTS, writes="issue"))
+DESK = Desk(prefix="CT", grants=GRANTS, writes="issue")
+STEPS = front_desk(DESK)
 
 WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
@@ -42,4 +43,5 @@ CERTIFICATE = CaseKind(
     discloses=frozenset({GRANTS}),
     paper=certificate_paper,
     variant=lambda case: str(case.data.certificate),
+    retired=retired_by(WORDS, DESK),
 )

@@ -34,7 +34,8 @@ class Desk:
     review: how long its officer may. later: where the accepting province stands after `window`, before the end.
     revocable: what was granted can be taken back when the applicant had withdrawn meanwhile; else the grant
     stands, and they are told so. first: what is asked of the ledger before the grant, and where either side
-    waits for it; then the type has the lines from there on.
+    waits for it; then the type has the lines from there on. elsewhere: ends of another part in the same case
+    that the home registry may have had before it was asked.
     """
 
     prefix: str
@@ -48,6 +49,7 @@ class Desk:
     revocable: bool = True
     later: tuple[str, ...] = ()
     first: tuple[str, Place] | None = None
+    elsewhere: tuple[str, ...] = ()
 
     def open_after_grant(self) -> tuple[str, ...]:
         """States of the accepting province in which a home registry that was put back may decide otherwise (G1)."""
@@ -107,7 +109,7 @@ def _located(desk: Desk) -> tuple[Step, ...]:
 
 def _answers(desk: Desk) -> tuple[Step, ...]:
     """The home registry: at once where the register shows enough, else its officer; the same at its own window."""
-    p, asked = desk.prefix, (NEW, H.REFUSED, H.RETURNED)
+    p, asked = desk.prefix, (NEW, H.REFUSED, H.RETURNED, *desk.elsewhere)
     at = H.CHECKING
     return (
         Step(O, asked, "requested", "here",    *desk.yes(O),                                                f"{p}2"),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tongban_shared.cases.common import ask_ledger
+from tongban_shared.cases.home import Desk
 from tongban_shared.cases.home_data import Asked
 from tongban_shared.cases.home_rules import Answering
-from tongban_shared.cases.kind import Case, Compose, Draft, Event
+from tongban_shared.cases.kind import Case, Compose, Draft, Event, Retired, Side
 from tongban_shared.ids import Province
 from tongban_shared.messages.envelope import Body
 from tongban_shared.messages.persons import PersonAsked
@@ -74,6 +75,24 @@ class Words:
             "withdrawal": tells(self.contracts["withdrawal"]),
             "ledger.locate": ask_ledger,
         }
+
+
+def retired_by(words: Words, desk: Desk) -> Retired:
+    """A home registry that sent the question on and, put back since, answers it: what it granted it takes back.
+
+    What it has entered stands, and is heard as ever.
+    """
+    taken_back = {"correction"} | ({words.rules.grants} if desk.revocable else set())
+
+    def retired(case: Case, event: Event) -> Draft | bool:
+        sender = event.sender or ""
+        if case.side is Side.ORIGIN or sender == case.origin or sender not in case.data.left:
+            return False
+        if event.name in taken_back:
+            return Draft(sender, words.contracts["withdrawal"]())
+        return event.name in {"refusal", "referral"}
+
+    return retired
 
 
 def named(case: Case) -> tuple[PersonAsked, ...]:

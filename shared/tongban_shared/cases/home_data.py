@@ -31,7 +31,7 @@ class Asked(Frozen, frozen=True):
     all of grade A. hops: how often the persons were said to have moved on. licence_id, document, valid_until:
     of what was issued; times are aware UTC, valid_until None is without end. other_case: the one that has the
     person already. level: how far up a task has been passed that nobody took. answering_org: the station whose
-    officer decides, where this registry answers.
+    officer decides, where this registry answers. left: the provinces that sent the question on.
     """
 
     use: str = ""
@@ -51,3 +51,4 @@ class Asked(Frozen, frozen=True):
     hops: int = 0
     other_case: str = ""
     level: int = 0
+    left: tuple[str, ...] = ()

@@ -146,7 +146,8 @@ def after_grant(case: Case, event: Event, _around: Surroundings, _verdict: Verdi
 
 def after_referral(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """The next holder is asked; whoever is pointed to this province itself is looked for anew."""
-    case = remember(case, hops=case.data.hops + 1)
+    left = {*case.data.left, event.sender or ""} - {event.body.moved_to}
+    case = remember(case, hops=case.data.hops + 1, left=tuple(sorted(left)))
     if verdict.code is not None:
         return case
     return replace(case, origin=None if event.body.moved_to == around.province else event.body.moved_to)

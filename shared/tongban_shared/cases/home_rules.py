@@ -22,7 +22,7 @@ from tongban_shared.cases.common import (
     with_materials,
 )
 from tongban_shared.cases.home_data import Asked, H
-from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Limit, Side, Verdict
+from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Limit, Side, Verdict, from_other_side
 from tongban_shared.registration import CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
 BEFORE_THE_GRANT = frozenset(H)
@@ -97,6 +97,11 @@ class Answering:
         """The station that answers here: the one in the number of the applicant's household (domain.md §1.3)."""
         person = subject(case, around)
         return "" if person is None else person.household_id[:STATION_DIGITS]
+
+    def hears_entries(self, case: Case, event: Event) -> bool | None:
+        """Where a grant is an entry that stands: also of a registry that sent the question on, in another past."""
+        entered = event.name == self.grants and event.sender in case.data.left
+        return entered or from_other_side(case, event)
 
     def by(self, holder: str | None, case: Case, around: Surroundings) -> Verdict:
         """Who answers: nobody known yet, another registry, or this one."""

@@ -21,7 +21,7 @@ from tongban_shared.cases.home import (
     front_desk,
     of_a_card,
 )
-from tongban_shared.cases.home_compose import Words, shows, tells
+from tongban_shared.cases.home_compose import Words, retired_by, shows, tells
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_memory import Memory
 from tongban_shared.cases.home_rules import LIMITS, judge_limit, judge_used
@@ -99,4 +99,5 @@ ID_CARD = CaseKind(
     voids=rules.voids,
     variant=lambda case: str(case.data.card),
     reports=frozenset({"made", "handed_over"}),
+    retired=retired_by(WORDS, DESK),
 )

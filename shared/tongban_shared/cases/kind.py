@@ -167,6 +167,11 @@ def from_other_side(case: Case, event: Event) -> bool | None:
     return None if other is None else event.sender == other
 
 
+def nobody_retired(_case: Case, _event: Event) -> bool:
+    """Nobody who was asked before speaks again."""
+    return False
+
+
 def no_voids(_case: Case, _around: Surroundings) -> Mapping[str, Status]:
     """What is issued leaves every other document as it is."""
     return {}
@@ -180,6 +185,7 @@ Limit = Callable[[Case, Event, Surroundings], datetime]
 MakePaper = Callable[[Case, Event, Surroundings], Paper]
 Variant = Callable[[Case], str | None]
 Hears = Callable[[Case, Event], bool | None]
+Retired = Callable[[Case, Event], Draft | bool]
 Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
@@ -214,7 +220,8 @@ class CaseKind:
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
     item of its type a case is; None: its other side's mirror is of no item.
-    hears: whom a message of a known case must be from.
+    hears: whom a message of a known case must be from. retired: what somebody is told who is not asked any more
+    and speaks again, by a past that was put back; True: nothing. It changes nothing here.
     """
 
     name: str
@@ -237,6 +244,7 @@ class CaseKind:
     reports: frozenset[str] = frozenset()
     variant: Variant | None = None
     hears: Hears = from_other_side
+    retired: Retired = nobody_retired
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:

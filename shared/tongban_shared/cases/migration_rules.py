@@ -32,6 +32,7 @@ REFUSAL_BY_STATUS = {
     "IN_TRANSFER": "IN_TRANSFER",
 }
 REMINDER_DAYS = (7, 15, 25)
+CANCELLED_CASES = frozenset({S.WITHDRAWN, S.EXPIRED, S.VOIDED})
 # States whose limit is the permit's validity.
 LAPSING = frozenset({S.OPEN, S.FROZEN, S.PERMITTED})
 
@@ -253,9 +254,14 @@ def _known_epoch(person: str, wanted: Mapping[str, int], around: Surroundings) -
 
 
 def judge_withdrawal(case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """The destination's reason: the applicant's or an officer's word, or the permit's lapse."""
+    """The destination's reason: the applicant's or an officer's word, or the permit's lapse.
+
+    One that was put back asks again what was cancelled already.
+    """
     if case.state == "NEW":
         return Verdict("forgotten")
+    if case.state in CANCELLED_CASES:
+        return Verdict("again")
     lapsed = event.body.reason == "PERMIT_EXPIRED"
     return Verdict("lapsed", "PERMIT_EXPIRED") if lapsed else Verdict()
 

@@ -24,6 +24,7 @@ from tongban_shared.cases.home import (
     Place,
     front_desk,
 )
+from tongban_shared.cases.home_compose import retired_by
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_rules import LIMITS
 from tongban_shared.cases.kind import (
@@ -51,6 +52,7 @@ DESK = Desk(
     review=h(24),
     first=("ledger.claim", (N.CLAIMING, LEDGER, ASK)),
     revocable=False,
+    elsewhere=(N.ANSWERED,),
 )
 
 
@@ -111,7 +113,7 @@ def _asked(side: Side) -> tuple[Step, ...]:
 
 # A home registry that was put back first asks the ledger whether it has registered the child already.
 _UNSURE = (
-    Step(O, NEW,           "requested", "unsure",  None, "ledger.claim",   N.CLAIMING,    LEDGER,  ASK,   "G1"),
+    Step(O, (NEW, N.ANSWERED), "requested", "unsure", None, "ledger.claim", N.CLAIMING,   LEDGER,  ASK,   "G1"),
     Step(O, N.CLAIMING,    "claimed",   "unsure",  None, "ledger.release", N.GIVING_BACK, LEDGER,  ASK,   "G1"),
     Step(O, N.GIVING_BACK, "released",  "here",    None, "ledger.claim",   N.CLAIMING,    LEDGER,  ASK,   "G1"),
     Step(O, N.GIVING_BACK, "released",  "review",  None, None,             H.CHECKING,    OFFICER, A_DAY, "G1"),
@@ -127,6 +129,7 @@ STEPS = (
     *_asked(D),
     *_UNSURE,
     *(Step(D, end, "consent_asked", "ended", None, "consent", end, NOBODY, None, "G1") for end in sorted(rules.OVER)),
+    *(Step(O, end, "consent_asked", "ended", None, "consent", end, NOBODY, None, "G1") for end in sorted(rules.DONE_HERE)),
     # withdrawn while it is claimed, or while the window's own province asks the other parent
     Step(O, CLAIMED,      "withdrawal", OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
     Step(D, CLAIMED,      "withdraw",   OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
@@ -172,4 +175,5 @@ NEWBORN = CaseKind(
     discloses=frozenset({GRANTS, "consent"}),
     paper=memory.newborn_paper,
     hears=rules.hears,
+    retired=retired_by(memory.WORDS, DESK),
 )

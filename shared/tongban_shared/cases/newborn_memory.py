@@ -70,6 +70,7 @@ def after_materials(case: Case, event: Event, around: Surroundings, verdict: Ver
 def after_requested(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """What is asked now counts."""
     asked = remember(rules.as_asked(case, event), unsure=verdict.name == rules.UNSURE.name)
+    asked = replace(asked, destination=event.sender or "")
     return with_other_case(asked, verdict, around)
 
 

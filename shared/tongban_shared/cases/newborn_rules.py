@@ -22,8 +22,9 @@ from tongban_shared.cases.home_rules import (
     standing,
     subject,
 )
-from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Side, Verdict, from_other_side
+from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Side, Verdict
 from tongban_shared.cases.newborn_data import Child, N, NewbornData
+from tongban_shared.ids import CaseId, province_of_case
 from tongban_shared.registration import CANCELLED, CLAIMING, Person, Registration, Surroundings
 from tongban_shared.validity import YEAR_MONTHS, day_of, months_after
 
@@ -34,7 +35,10 @@ AGREES, UNSURE, NO, ENTERED = Verdict("agrees"), Verdict("unsure"), "no", "enter
 CONSENT_DAYS, AGAIN_DAYS = 3, 1
 LEVELS = ("station", "county", "province")
 OVER = frozenset({H.REFUSED, H.WITHDRAWN, H.EXPIRED})
+# This registry has answered as the home registry, so whoever asks it as the other parent's is not that any more.
+DONE_HERE = frozenset({H.COMPLETED, H.WITHDRAWN})
 BY_THE_OTHER = frozenset({N.ASKED, N.CONSENTING})
+ASKED_BEFORE = frozenset({N.ASKED, N.ANSWERED})
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
 
@@ -133,7 +137,7 @@ def judge_requested(case: Case, event: Event, around: Surroundings) -> Verdict:
     asked = as_asked(case, event)
     if not 0 < len(asked.data.children) == len(asked.data.certificates):
         return Verdict("invalid", "BAD_BODY")
-    if around.put_back and case.state == NEW:
+    if around.put_back and case.state in {NEW, N.ANSWERED}:
         return UNSURE  # first of all whether a child was entered; only then what this register says (G1)
     return answer(asked, around)
 
@@ -229,9 +233,9 @@ def consent_of(ref: PersonRef, around: Surroundings) -> Verdict:
 def judge_asked(case: Case, event: Event, around: Surroundings) -> Verdict:
     """At once where the register shows enough; unmarried parents are asked themselves.
 
-    A window whose case has ended, while the home registry was put back, says that it has (G1).
+    One whose case has ended, while the home registry was put back, says that it has (G1).
     """
-    if case.side is Side.DESTINATION and case.state in OVER:
+    if case.state in (OVER if case.side is Side.DESTINATION else DONE_HERE):
         return Verdict("ended", case.refusal or "APPLICATION_LOST")
     (named, *_) = event.body.persons
     found = consent_of(PersonRef(person=named.person, name_check=named.name_check), around)
@@ -257,11 +261,17 @@ def other_parent(case: Case) -> PersonRef:
 
 
 def hears(case: Case, event: Event) -> bool | None:
-    """A consent comes from whom it was asked; a question for one from any registry; the rest as everywhere."""
+    """A consent comes from whom it was asked, if it matters still; a question for one from any registry.
+
+    Whoever was the other parent's registry may become the home registry: then the window asks, whose number the
+    case has. The rest as everywhere.
+    """
     data: NewbornData = case.data
     if event.name == "consent":
-        return event.sender == data.asked if data.asked else None
-    return True if event.name == "consent_asked" else from_other_side(case, event)
+        return case.closed_at is not None or (event.sender == data.asked if data.asked else None)
+    if event.name == "requested" and case.state in ASKED_BEFORE:
+        return event.sender == province_of_case(CaseId(case.id))
+    return True if event.name == "consent_asked" else ANSWERING.hears_entries(case, event)
 
 
 def consent_limit(case: Case, event: Event, _around: Surroundings) -> datetime:

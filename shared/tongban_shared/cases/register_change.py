@@ -29,7 +29,7 @@ from tongban_shared.cases.home import (
     O,
     front_desk,
 )
-from tongban_shared.cases.home_compose import Words, named, shows as shows_common, tells
+from tongban_shared.cases.home_compose import Words, named, retired_by, shows as shows_common, tells
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_memory import Memory
 from tongban_shared.cases.home_rules import LIMITS, judge_at_window
@@ -190,4 +190,6 @@ REGISTER_CHANGE = CaseKind(
     paper=rules.booklet_paper,
     voids=rules.voids,
     reports=frozenset({"paper_sent", "paper_received"}),
+    hears=rules.ANSWERING.hears_entries,
+    retired=retired_by(WORDS, DESK),
 )

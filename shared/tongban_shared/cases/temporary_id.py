@@ -24,7 +24,7 @@ from tongban_shared.cases.home import (
     front_desk,
     of_a_card,
 )
-from tongban_shared.cases.home_compose import Words, shows as shows_common, tells
+from tongban_shared.cases.home_compose import Words, retired_by, shows as shows_common, tells
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_memory import Memory
 from tongban_shared.cases.home_rules import LIMITS, judge_at_window, judge_limit, judge_used
@@ -104,4 +104,5 @@ TEMPORARY_ID = CaseKind(
     voids=rules.voids,
     variant=lambda _: None,
     reports=frozenset({"printed", "returned"}),
+    retired=retired_by(WORDS, DESK),
 )
