@@ -9,9 +9,14 @@ import pytest
 
 from tests.stories.backups import backup, put_back
 from tests.stories.folk import Resident
+from tests.stories.mischief import forged
 from tests.stories.windows import application, seen as ended
 from tests.stories.world import Country
+from tongban_shared.documents.licence import LICENCE_AUTHORITY, credit_code, make_licence_id
 from tongban_shared.ids import CaseId
+from tongban_shared.messages.certificate import Issued
+from tongban_shared.messages.home import IssuedDocument
+from tongban_shared.messages.persons import PersonAsked
 
 A, B, C = "32", "33", "44"
 STATUS, KINSHIP, CANCELLATION, HISTORY, CHANGE = "0204", "0203", "0202", "0205", "0201"
@@ -227,6 +232,28 @@ async def test_a_window_put_back_to_before_it_was_sent_on_is_answered(country: C
     await country.wire.let_go("referral")
     again = await ended(country, B, case, "COMPLETED")
     assert again["documents"] == view["documents"]
+
+
+async def test_who_sent_it_on_and_answers_in_another_past_is_told_that_it_ended(country: Country) -> None:
+    """A sent it on, was put back, and issues: B takes nothing from it, and withdraws (simulator, seed 32)."""
+    person = country.person(A)
+    case = (await ask_for(country, CHANGE, person, B))["case_id"]
+    await country.until(A, case, "CHECKING")
+    await country.move(person, C)
+    await country.act(A, case, "decision", {"outcome": "approve"})
+    await country.until(C, case, "CHECKING")
+    asked = PersonAsked(person=person.key, name_check=person.check)
+    number = make_licence_id(f"{LICENCE_AUTHORITY}001", credit_code(A), case)
+    paper = IssuedDocument(licence_id=number, kind="STATUS", valid_until=None)
+    await country.wire.deliver(
+        forged(country, Issued(persons=(asked,), document=paper), (A, B), case_id=case)
+    )
+    await country.calm()
+    assert [x.label.receiver for x in country.wire.sent if x.name == "withdrawal"] == [A]
+    assert country.registers.quarantine(B) == []
+    await country.act(C, case, "decision", {"outcome": "approve"})
+    (issued,) = (await ended(country, B, case, "COMPLETED"))["documents"]
+    assert issued["licence_id"] != number
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,14 @@ _UNSURE = (
     Step(O, N.GIVING_BACK, "released",  "review",  None, None,             H.CHECKING,    OFFICER, A_DAY, "G1"),
     Step(O, N.GIVING_BACK, "released",  "refused", None, "refusal",        H.REFUSED,     NOBODY,  None,  "G1"),
     Step(O, N.GIVING_BACK, "released",  "moved",   None, "referral",       H.REFUSED,     NOBODY,  None,  "NB3"),
+    Step(D, N.GIVING_BACK, "released",  "here",    None, "ledger.claim",   N.CLAIMING,    LEDGER,  ASK,   "G1"),
+    Step(D, N.GIVING_BACK, "released",  "review",  None, None,             H.CHECKING,    OFFICER, A_DAY, "G1"),
+    Step(D, N.GIVING_BACK, "released",  "refused", None, None,             H.REFUSED,     NOBODY,  None,  "G1"),
+    Step(D, N.GIVING_BACK, "released",  "moved",   None, "requested",      H.REQUESTED,   AT_O,    DESK.answer, "NB3"),
+    # it may have claimed the certificate before; a claim that nobody remembers would stop every other case
+    *(Step(side, H.CHECKING, "decision", "unsure", None, "ledger.release", N.GIVING_BACK, LEDGER,  ASK,   "G1") for side in (O, D)),
+    Step(O, (H.CHECKING, H.RETURNED), "withdrawal", "unsure", None, "ledger.release", N.GIVING_BACK, LEDGER, ASK, "G1"),
+    Step(D, (H.CHECKING, H.CORRECTION), "withdraw", "unsure", None, "ledger.release", N.GIVING_BACK, LEDGER, ASK, "G1"),
 )
 CLAIMED = (N.CLAIMING, N.CONSENT_WAIT, N.NUMBERING)
 STEPS = (

@@ -111,9 +111,12 @@ def after_entered(case: Case, _event: Event, around: Surroundings, verdict: Verd
     )
 
 
-def after_released(case: Case, _event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
+def after_released(case: Case, _event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """What had been forgotten is known now."""
-    return remember(case, unsure=False)
+    case = remember(case, unsure=False)
+    if verdict.name == MOVED.name and case.side is Side.DESTINATION:
+        return replace(case, origin=around.people[case.persons[0]].moved_to)
+    return case
 
 
 def after_registered(case: Case, event: Event, _around: Surroundings, _verdict: Verdict) -> Case:
@@ -137,7 +140,8 @@ def after_asked(case: Case, event: Event, around: Surroundings, verdict: Verdict
 def after_decision(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
     """An officer's word, for whom this registry was asked about, or on the case itself."""
     if case.state not in rules.BY_THE_OTHER:
-        return MEMORY.after_decision(case, event, around, verdict)
+        unsure = verdict.name == rules.UNSURE.name and verdict.code is None
+        return remember(MEMORY.after_decision(case, event, around, verdict), unsure=unsure)
     return _replied(remember(case, officer=event.officer), around, verdict)
 
 

@@ -38,6 +38,7 @@ OVER = frozenset({H.REFUSED, H.WITHDRAWN, H.EXPIRED})
 # This registry has answered as the home registry, so whoever asks it as the other parent's is not that any more.
 DONE_HERE = frozenset({H.COMPLETED, H.WITHDRAWN})
 BY_THE_OTHER = frozenset({N.ASKED, N.CONSENTING})
+BEFORE_THE_CLAIM = frozenset({H.CHECKING, H.RETURNED, H.CORRECTION})
 ASKED_BEFORE = frozenset({N.ASKED, N.ANSWERED})
 
 _children = msgspec.json.Decoder(tuple[Child, ...])
@@ -211,9 +212,15 @@ def judge_released(case: Case, event: Event, around: Surroundings) -> Verdict:
     return answer(case, around) if case.data.unsure else Verdict()
 
 
-def judge_withdrawn(_case: Case, _event: Event, _around: Surroundings) -> Verdict:
+def judge_withdrawn(case: Case, _event: Event, around: Surroundings) -> Verdict:
     """The applicant's own word."""
-    return Verdict(OK, "WITHDRAWN")
+    return Verdict(UNSURE.name if may_have_claimed(case, around) else OK, "WITHDRAWN")
+
+
+def may_have_claimed(case: Case, around: Surroundings) -> bool:
+    """Whether the home registry may have claimed the certificate in a past that it has lost (G1)."""
+    home = case.side is Side.ORIGIN or case.origin == around.province
+    return around.put_back and home and case.state in BEFORE_THE_CLAIM
 
 
 # --- the other parent's registry
@@ -245,7 +252,9 @@ def judge_asked(case: Case, event: Event, around: Surroundings) -> Verdict:
 def judge_decision(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The officer's word: for the other parent, or for the home registry."""
     if case.state not in BY_THE_OTHER:
-        return ANSWERING.judge_decision(case, event, around)
+        said = ANSWERING.judge_decision(case, event, around)
+        ends = said.name in {"refuse", MOVED.name} and may_have_claimed(case, around)
+        return Verdict(UNSURE.name, said.code, said.retry_at) if ends else said
     if event.body.outcome == "refuse":
         return Verdict("refuse", event.body.reason_code or "PARENTS_DISAGREE")
     found = consent_of(other_parent(case), around)
