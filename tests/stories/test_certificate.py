@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -244,7 +245,9 @@ async def test_who_sent_it_on_and_answers_in_another_past_is_told_that_it_ended(
     await country.until(C, case, "CHECKING")
     asked = PersonAsked(person=person.key, name_check=person.check)
     number = make_licence_id(f"{LICENCE_AUTHORITY}001", credit_code(A), case)
-    paper = IssuedDocument(licence_id=number, kind="STATUS", valid_until=None)
+    paper = IssuedDocument(
+        licence_id=number, kind="STATUS", valid_until=country.clock.now() + timedelta(days=180)
+    )
     await country.wire.deliver(
         forged(country, Issued(persons=(asked,), document=paper), (A, B), case_id=case)
     )
