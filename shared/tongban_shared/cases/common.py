@@ -16,6 +16,8 @@ from tongban_shared.registration import Surroundings
 TRUSTED_GRADE = "A"
 RETRY_AFTER_DAYS = 1
 HOPS_MAX = 8
+HOUSEHOLD_SERIALS = 10**8
+BY_A_MOVE, BY_A_CHANGE = 8, 9
 """How often persons who are said to have moved on are followed. Source: domain.md §1.1."""
 
 
@@ -72,6 +74,14 @@ class Supplied:
 
     materials: tuple[MaterialIn, ...]
     still_missing: tuple[str, ...]
+
+
+def new_household_no(org: str, series: int, stamp: int) -> str:
+    """The number (户号) of a household that is set up at an office: its code, and 9 digits of a series of its own.
+
+    Households that were first registered under lower numbers are never met, nor those of the other series.
+    """
+    return f"{org}{series}{stamp % HOUSEHOLD_SERIALS:08d}"
 
 
 def remember(case: Case, **changes: object) -> Case:

@@ -7,14 +7,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from tongban_shared.cases.common import PersonRef, remember, with_materials
+from tongban_shared.cases.common import BY_A_MOVE, PersonRef, new_household_no, remember, with_materials
 from tongban_shared.cases.kind import NEW, Amend, Case, Event, Opening, Side, Verdict
 from tongban_shared.cases.migration_data import MigrationData, PersonState
 from tongban_shared.ids import Province
 from tongban_shared.registration import Surroundings
-
-HOUSEHOLD_SERIALS = 10**9
-
 
 # --- how a case begins -----------------------------------------------------------------------------------------
 
@@ -99,7 +96,7 @@ def after_permit(case: Case, event: Event, around: Surroundings, verdict: Verdic
 
 def household_no(case: Case, event: Event) -> str:
     """The household to join, or the number of a new one."""
-    return case.data.household_no or f"{case.data.destination_org}{event.stamp % HOUSEHOLD_SERIALS:09d}"
+    return case.data.household_no or new_household_no(case.data.destination_org, BY_A_MOVE, event.stamp)
 
 
 def after_offer(case: Case, event: Event, _around: Surroundings, verdict: Verdict) -> Case:

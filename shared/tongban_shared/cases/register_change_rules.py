@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
-from tongban_shared.cases.common import free_again, is_trusted, remember
+from tongban_shared.cases.common import BY_A_CHANGE, free_again, is_trusted, new_household_no, remember
 from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_paper import NAMING, home_paper, told_of
 from tongban_shared.cases.home_rules import (
@@ -37,8 +37,6 @@ from tongban_shared.registration import CLAIMING, MOVED_ON, Person, Registration
 KIND, BOOKLET, DOCUMENT = "register_change", "booklet", "BOOKLET"
 LICENCE_TYPE = f"{LICENCE_AUTHORITY}941"
 CITY_DIGITS = 4
-# A series of its own beside the numbers that households were first registered under.
-HOUSEHOLD_SERIALS, HOUSEHOLD_SERIES = 10**8, 9
 TOLD = (
     *NAMING,
     "relation_code",
@@ -163,7 +161,7 @@ def grant(case: Case, event: Event, around: Surroundings) -> Case:
         return remember(case, licence_id=number, document=DOCUMENT)
     if data.address:
         station = data.station or home_station(around.people[case.persons[0]])
-        made = f"{station}{HOUSEHOLD_SERIES}{event.stamp % HOUSEHOLD_SERIALS:08d}"
+        made = new_household_no(station, BY_A_CHANGE, event.stamp)
         return remember(case, new_household_no=data.household_no or made)
     return case
 
