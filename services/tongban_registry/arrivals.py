@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
 LOOKED_AHEAD = 64
+# A receipt of an older program does not say by which incarnation.
+ANY_INCARNATION = 2**31
 SEALED = frozenset({Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name})
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
@@ -52,7 +54,7 @@ class Batch:
     refused: list[Quarantined] = field(default_factory=list)
     positions: dict[Family, Position] = field(default_factory=dict)
     receipts: dict[str, Receipts] = field(default_factory=dict)
-    receipted: set[tuple[str, str]] = field(default_factory=set)
+    receipted: set[tuple[str, str, int]] = field(default_factory=set)
     started: dict[str, Any] = field(default_factory=dict)
     ahead: dict[str, Any] = field(default_factory=dict)
     returned: list[Returned] = field(default_factory=list)
@@ -127,7 +129,8 @@ def _sort(batch: Batch, opened: Opened) -> None:
         envelope = opened.message.envelope
         ours = f"{envelope.receiver}-{envelope.sender}-"
         told = zip_longest(body.taken, body.digests[: len(body.taken)], fillvalue="")
-        batch.receipted.update(entry for entry in told if entry[0].startswith(ours))
+        said_by = envelope.seq or ANY_INCARNATION
+        batch.receipted.update((*entry, said_by) for entry in told if entry[0].startswith(ours))
         batch.returned.extend(entry for entry in body.returned if entry.id.startswith(ours))
     elif opened.message.envelope.type == Started.name:
         batch.started[opened.message.envelope.sender] = body.sent

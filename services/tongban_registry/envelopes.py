@@ -149,8 +149,8 @@ def receipted_digest(digest: str) -> str:
 def unkept_messages(
     notes: Iterable[tuple[str, Body]], office: Office, now: datetime, unit: str
 ) -> Iterator[Outgoing]:
-    """Words between registries that may be lost: to whom, and what."""
-    _, number = unit.split(".")
+    """Words between registries that may be lost: to whom, and what. seq is the incarnation that says them."""
+    incarnation, number = unit.split(".")
     for to, body in notes:
         envelope = Envelope(
             id=f"{office.province}-{to}-{RECEIPT_INCARNATION}-{number}",
@@ -161,7 +161,7 @@ def unkept_messages(
             org=office.org,
             purpose="RECEIPT" if body.name == Receipt.name else AMONG_REGISTRIES,
             basis=body.basis,
-            seq=RECEIPT_SEQUENCE,
+            seq=int(incarnation),
             at=now,
         )
         yield Outgoing(envelope.id, to, Family.COMMON, encode_message(envelope, body))

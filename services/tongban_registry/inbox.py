@@ -327,7 +327,7 @@ class Hall:
         unit.changes.inbox.append((envelope.id, digest, envelope.case_id, to_us(unit.now)))
         batch.receipt(envelope.sender).take(envelope.id, digest)
         if envelope.type == Resend.name:
-            send_again(unit, envelope.sender, cast("Resend", taken.message.body))
+            send_again(unit, envelope, cast("Resend", taken.message.body))
             return
         arrival = arrival_of(unit, taken)
         if arrival is None:
@@ -385,7 +385,8 @@ class Hall:
                 place = (message.message_id, message.to, message.seq, message.family.value, message.case_id)
                 proof = (number, leaf.index, path_text(leaf), message.raw.decode("utf-8"))
                 digest = receipted_digest(sha256(message.raw).hexdigest())
-                unit.changes.outbox.append((*place, *proof, at, at + FIRST_RETRY_US, 0, None, None, digest))
+                state = (at, at + FIRST_RETRY_US, 0, None, None, digest, None)
+                unit.changes.outbox.append((*place, *proof, *state))
         return True
 
     def _count(self, unit: Unit, batch: Batch) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tongban_registry.arrivals import Batch
     from tongban_registry.storage.rows import UnreceiptedRow
     from tongban_registry.unit import Unit
+    from tongban_shared.messages.envelope import Envelope
 
 
 def ask_again(unit: Unit, reached: Mapping[str, Sequence[Reached]]) -> None:
@@ -29,12 +30,16 @@ def ask_again(unit: Unit, reached: Mapping[str, Sequence[Reached]]) -> None:
         unit.outgoing.append(Outgoing.to_peer(peer, body, unit.now, place))
 
 
-def send_again(unit: Unit, sender: str, body: Resend) -> None:
-    """Somebody else's was: from the outbox, receipted or not, whatever they may have forgotten."""
+def send_again(unit: Unit, envelope: Envelope, body: Resend) -> None:
+    """Somebody else's was: from the outbox, receipted or not, whatever they may have forgotten.
+
+    What they receipted before may still be under way; only what they say from now on counts.
+    """
+    sender, asks = envelope.sender, int(envelope.id.split("-")[2])
     has = {reached.incarnation: reached.seq for reached in body.has}
     for incarnation in range(1, unit.counters.incarnation + 1):
         prefix = f"{unit.office.province}-{sender}-{incarnation}-"
-        unit.changes.wanted_again.append((sender, prefix, has.get(incarnation, 0), to_us(unit.now)))
+        unit.changes.wanted_again.append((sender, prefix, has.get(incarnation, 0), asks, to_us(unit.now)))
 
 
 def issue_again(unit: Unit, rows: Sequence[UnreceiptedRow]) -> None:

@@ -166,3 +166,27 @@ async def test_a_withdrawal_that_was_forgotten_is_cancelled_again(country: Count
     country.wire.dropping.clear()
     country.wire.holding.clear()
     await all_is_well(country, person, (A, 0))
+
+
+async def test_a_receipt_of_before_retires_nothing_that_is_asked_for_again(country: Country) -> None:
+    """B took a message, was put back, and what A sent it again is lost: its old receipt comes (seed 2019)."""
+    person = country.person(A)
+    case = await stopped_at(country, person, "facts")
+    copy = backup(country, B)
+    country.wire.hold("receipt", "permit")
+    await country.wire.let_go("facts")
+    await country.until(B, case, "PERMITTED")
+    await country.calm()
+    late = [letter for letter in country.wire.held if (letter.name, letter.to) == ("receipt", A)]
+    country.wire.wipe()
+    country.wire.holding.clear()
+    country.wire.dropping = {"facts"}
+    await put_back(country, B, copy)
+    await country.calm()
+    for letter in late:
+        await country.wire.deliver(letter)
+    await country.calm()
+    country.wire.dropping.clear()
+    await country.resend()
+    await country.until(B, case, "COMPLETED")
+    await all_is_well(country, person, (B, 1))

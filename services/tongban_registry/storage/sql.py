@@ -109,9 +109,11 @@ ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
 RATINGS = _rows_like(t.RATING)
 DOCUMENTS = _rows_like(t.DOCUMENT)
 POSITIONS = _rows_like(t.POSITIONS)
-RECEIPTS = rowset("receipts", message_id=Text, digest=Text, at=BigInteger)
+RECEIPTS = rowset("receipts", message_id=Text, digest=Text, incarnation=BigInteger, at=BigInteger)
 NOTES = _rows_like(t.META)
-WANTED_AGAIN = rowset("wanted_again", receiver=Text, prefix=Text, seq=BigInteger, at=BigInteger)
+WANTED_AGAIN = rowset(
+    "wanted_again", receiver=Text, prefix=Text, seq=BigInteger, incarnation=BigInteger, at=BigInteger
+)
 STANDINGS = rowset("standings", licence_id=Text, status=Text)
 CONTACTS = _rows_like(t.CONTACT)
 CHANGES = rowset(
@@ -143,13 +145,15 @@ CHANGED_PERSONS = (
 )
 CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
 OPEN_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=1)
-# A receipt of an older program tells no digest, nor does a row of one.
+# A receipt of an older program tells no digest, nor does a row of one. What was wanted again by a receiver
+# that was put back is not retired by what it had said before: that was lost with its database.
 RETIRE = (
     update(t.OUTBOX)
     .where(
         t.OUTBOX.c.message_id == RECEIPTS.c.message_id,
         t.OUTBOX.c.receipted_at.is_(None),
         or_(t.OUTBOX.c.digest.is_(None), RECEIPTS.c.digest == "", t.OUTBOX.c.digest == RECEIPTS.c.digest),
+        or_(t.OUTBOX.c.again.is_(None), t.OUTBOX.c.again <= RECEIPTS.c.incarnation),
     )
     .values(receipted_at=RECEIPTS.c.at, next_try_at=None)
 )
@@ -167,7 +171,7 @@ SEND_AGAIN = (
         t.OUTBOX.c.seq > WANTED_AGAIN.c.seq,
         t.OUTBOX.c.returned.is_(None),
     )
-    .values(receipted_at=None, next_try_at=WANTED_AGAIN.c.at, tries=0)
+    .values(receipted_at=None, next_try_at=WANTED_AGAIN.c.at, tries=0, again=WANTED_AGAIN.c.incarnation)
 )
 ERRANDS_DONE = delete(t.ERRAND).where(t.ERRAND.c.case_id.in_(KEYS.select("key")))
 CLAIMS_DONE = delete(t.CLAIM).where(t.CLAIM.c.case_id.in_(KEYS.select("key")))

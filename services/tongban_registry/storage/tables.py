@@ -228,6 +228,7 @@ OUTBOX = Table(
     _big("receipted_at", null=True),
     _text("returned", null=True),
     _text("digest", null=True),
+    _big("again", null=True),
     Index(
         "outbox_pending",
         "next_try_at",
