@@ -67,7 +67,7 @@ def open_enclosed(office: Office, event: Event) -> Event:
     Raises WireError(BAD_SEAL): not sealed for this case, not what its digest says, or not genuinely the
     document that the grant names; nothing of the message is used then.
     """
-    enclosed: EnclosedDocument | None = getattr(event.body, "enclosed", None)
+    enclosed: EnclosedDocument | None = event.body.enclosed or None
     if enclosed is None:
         return event
     raw = office.signer.unseal(event.sender or "", enclosed.sealed, sealing_context(event.case_id, enclosed))

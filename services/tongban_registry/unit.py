@@ -220,7 +220,7 @@ class Unit:
             self.asks.append(Ask(name, case))
             return
         document = self._loaded.documents.get(draft.encloses or "")
-        if document is not None:
+        if document is not None and self.office.profile.capabilities.encloses_documents:
             way = (case.id, draft.to, self.office.signer)
             draft = replace(draft, body=enclose(draft.body, document, way))
         sequence = self.counters.next_sequence(draft.to)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from tongban_shared.messages.envelope import Body, Contract
+from tongban_shared.messages.envelope import ABSENT, Body, Contract, without_default
 from tongban_shared.messages.persons import PersonAsked
 from tongban_shared.messages.types import (
     CaseNumber,
@@ -73,10 +73,13 @@ class EnclosedDocument(Contract):
 class Granting(Body):
     """2 · The home registry says yes: what it issued, and under which e-licence identifier it is fetched."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"enclosed"})
     v: Literal[1] = 1
     persons: tuple[PersonAsked, ...]
-    enclosed: EnclosedDocument | None = Field(
-        default=None, description="none: a registry of before, or a document that holds no more"
+    enclosed: EnclosedDocument = Field(
+        default=ABSENT,
+        description="left out by a registry of before, and of what holds no more",
+        json_schema_extra=without_default,
     )
 
 
