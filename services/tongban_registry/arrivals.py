@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
+from tongban_registry.copies import open_enclosed
 from tongban_registry.envelopes import Receipts, sealing_context
 from tongban_registry.unit import Arrival, Unit
 from tongban_shared.cases.kind import Event
 from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
+from tongban_shared.messages.codec import CONTRACTS
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
+from tongban_shared.messages.home import Granting
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
 from tongban_shared.messages.newborn import BirthRequested
 from tongban_shared.messages.register_change import ChangeRequested
@@ -34,6 +37,7 @@ LOOKED_AHEAD = 64
 # A receipt of an older program does not say by which incarnation.
 ANY_INCARNATION = 2**31
 SEALED = frozenset({Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name})
+ENCLOSING = frozenset(body.name for body in CONTRACTS if issubclass(body, Granting))
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -183,6 +187,8 @@ def _unfold(unit: Unit, event: Event, wire_type: str) -> Event:
     office = unit.office
     if wire_type in SEALED:
         return replace(event, bundle=unseal_offer(office, event))
+    if wire_type in ENCLOSING:
+        return open_enclosed(office, event)
     if wire_type == Inquire.name:
         enclosed = office.opener.open_proof(event.body.certificate)
         of = enclosed.message.envelope

@@ -15,11 +15,12 @@ from pydantic import Field, StringConstraints
 
 from tongban_registry.door import Closed
 from tongban_registry.media import JSON, PDF, prefers
+from tongban_registry.printed_words import Kept
 from tongban_registry.storage.documents import Documents, IssuedRow
 from tongban_registry.views import local
 from tongban_shared.documents.document import DocumentError, decode
 from tongban_shared.documents.licence import LicenceError, licence_id
-from tongban_shared.documents.verify import Reason, Result, Verification, verify
+from tongban_shared.documents.verify import Reason, Result, Status, Verification, verify
 from tongban_shared.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -68,10 +69,14 @@ def document_routes(office: Office, documents: Documents, keys: Verifier, public
         if found is None:
             raise RefusedError("DOCUMENT_UNKNOWN")
         headers = {"X-Tongban-Status": found.status, "Vary": "Accept"}
+        kept = None if found.as_of is None else Kept(office.province, found.status, found.as_of)
+        if kept is not None:
+            headers["X-Tongban-Copy-As-Of"] = local(kept.as_of) or ""
         if not prefers(PDF, JSON, ",".join(request.headers.getlist("accept"))):
             return Response(found.document, media_type=JSON, headers=headers)
         address = f"{public_url.rstrip('/')}/v/{number}"
-        page = await asyncio.get_running_loop().run_in_executor(PRESS, _printed, found.document, address)
+        press = asyncio.get_running_loop()
+        page = await press.run_in_executor(PRESS, _printed, found.document, address, kept)
         return Response(page, media_type=PDF, headers=headers)
 
     @router.post("/v1/documents/verify", summary="Whether a document is genuine and valid")
@@ -80,12 +85,14 @@ def document_routes(office: Office, documents: Documents, keys: Verifier, public
         if number is None:
             return shown(Verification(Result.INVALID, Reason.MALFORMED))
         found = await documents.find(_checked(number))
-        return shown(_judge(given, found, office, keys))
+        known = found.status if found is not None else await documents.void_copy(number)
+        return shown(_judge(given, (found, known), office, keys))
 
     @router.get("/v/{code}", summary="The page behind the QR code", response_class=Response)
     async def look(code: str) -> Response:
         found = await documents.find(_checked(code))
-        answer = shown(_judge(VerifyIn(licence_id=code), found, office, keys))
+        known = found.status if found is not None else None
+        answer = shown(_judge(VerifyIn(licence_id=code), (found, known), office, keys))
         status = HTTPStatus.OK if found is not None else HTTPStatus.NOT_FOUND
         return Response(page(answer), status, media_type=HTML)
 
@@ -100,11 +107,11 @@ def _checked(number: str) -> str:
         raise RefusedError("DOCUMENT_UNKNOWN") from error
 
 
-def _printed(raw: bytes, address: str) -> bytes:
-    """The page of a stored document. Raises GlyphMissingError."""
+def _printed(raw: bytes, address: str, kept: Kept | None) -> bytes:
+    """The page of a stored document, or of a copy. Raises GlyphMissingError."""
     from tongban_registry.printing import print_document  # noqa: PLC0415  # 80 MB with its font: loaded by who prints
 
-    return print_document(decode(raw), address)
+    return print_document(decode(raw), address, kept)
 
 
 def _number_in(raw: bytes) -> str | None:
@@ -115,14 +122,17 @@ def _number_in(raw: bytes) -> str | None:
         return None
 
 
-def _judge(given: VerifyIn, found: IssuedRow | None, office: Office, keys: Verifier) -> Verification:
+def _judge(
+    given: VerifyIn, known: tuple[IssuedRow | None, Status | None], office: Office, keys: Verifier
+) -> Verification:
     """What is shown must be what was issued under its identifier, and neither superseded nor revoked.
 
-    A genuine document of which nothing is known here was issued before this database was put back: its
-    signature proves it, and nobody can say whether it was taken back since.
+    known: what was issued here, and how it stands; of another registry's, that it holds no more (EN3). A
+    genuine document of which nothing is known here is another registry's, or was issued before this database
+    was put back: its signature proves it, and nobody here can say whether it was taken back since.
     """
     now = office.clock.now()
-    status = found.status if found is not None else None
+    found, status = known
     if given.document is not None:
         verified = verify(given.raw, keys, now, status)
         named = verified.document.header.licence_id if verified.document is not None else given.number

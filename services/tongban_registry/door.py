@@ -107,7 +107,7 @@ class DecisionIn(Closed):
 class ProgressIn(Closed):
     """POST /v1/cases/{case_id}/progress: what the window reports of a case under way."""
 
-    step: Literal["made", "handed_over", "printed", "returned", "paper_sent", "paper_received"]
+    step: Literal["made", "handed_over", "printed", "returned", "paper_sent", "paper_received", "collected"]
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tongban_registry.office import Office
     from tongban_registry.storage.rows import UnreceiptedRow
     from tongban_shared.cases.kind import Case, Draft, Event
-    from tongban_shared.messages.envelope import Body
+    from tongban_shared.messages.envelope import Body, Contract
 
 # Message ids of receipts are not stored: a lost receipt is made anew when the message comes again.
 RECEIPT_SEQUENCE = 0
@@ -46,7 +46,10 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     @staticmethod
     def of(draft: Draft, case: Case, event: Event, place: tuple[Office, int, int]) -> Outgoing:
-        """Put a draft in its envelope; what is personal in it is sealed for the receiver."""
+        """Put a draft in its envelope; what is personal in it is sealed for the receiver.
+
+        What it encloses is in its body already.
+        """
         office, incarnation, sequence = place
         body = draft.body
         if body is None:
@@ -117,7 +120,7 @@ class Outgoing(msgspec.Struct, frozen=True):
         )
 
 
-def sealing_context(case_id: str, body: Body) -> bytes:
+def sealing_context(case_id: str, body: Contract) -> bytes:
     """What a sealed bundle is bound to: this case and this digest, so that it can't be moved to another."""
     digest: str = getattr(body, "digest", "")
     return f"{case_id} {digest}".encode()

@@ -18,6 +18,7 @@ import structlog
 from tongban_registry.arrivals import Batch, arrival_of, open_records, read_parked
 from tongban_registry.closing import Closing
 from tongban_registry.commands import Command, Reply, load_for_door, take_command
+from tongban_registry.copies import numbers_said_again
 from tongban_registry.envelopes import (
     Sealed,
     path_text,
@@ -237,6 +238,7 @@ class Hall:
         self, tx: UnitOfWork, batch: Batch, commands: Sequence[Command], counters: Counters
     ) -> tuple[Unit, list[tuple[Command, Reply]]]:
         loaded = await self._load(tx, batch, commands)
+        loaded.documents = await tx.documents(numbers_said_again(batch, commands, loaded))
         unit = Unit(self.office, counters, loaded, self.office.clock.now())
         self._refuse(unit, batch)
         for arrival in read_parked(unit, loaded.parked):
@@ -290,10 +292,8 @@ class Hall:
         loaded.others = await tx.cases(loaded.cases_of(loaded.people.keys()) - loaded.cases.keys())
         loaded.notices = await tx.notices(befell)
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
-        applying = {person for command in commands if command.name == "apply" for person in command.persons}
-        loaded.under_way = await tx.under_way(
-            applying | persons_for(READS_UNDER_WAY, batch, commands, loaded)
-        )
+        asking = {person for command in commands if command.name == "apply" for person in command.persons}
+        loaded.under_way = await tx.under_way(asking | persons_for(READS_UNDER_WAY, batch, commands, loaded))
         loaded.papers = await tx.papers(persons_for(READS_PAPERS, batch, commands, loaded) | befell)
         await load_for_door(tx, loaded, commands)
         return loaded

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from tongban_shared.documents.verify import Status
 from tongban_shared.registration import CLAIMING, PaperOnFile, Person
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Loaded:
-    """What the unit's reads brought, by key. others: cases that hold persons up and are not decided here."""
+    """What the unit's reads brought, by key. others: cases that hold persons up and are not decided here.
+
+    documents: those that a message of this unit may enclose, as signed, current ones alone.
+    """
 
     seen: dict[str, str] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
@@ -33,6 +37,7 @@ class Loaded:
     parked: Sequence[Any] = ()
     replies: dict[str, StoredReply] = field(default_factory=dict)
     rated: set[str] = field(default_factory=set)
+    documents: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def persons_of(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of these cases."""
@@ -73,6 +78,12 @@ class Loaded:
         kept = [p for p in self.papers.get(person, ()) if p.licence_id not in writing.standings]
         kept += (PaperOnFile(p.licence_id, p.kind, p.case_id, p.valid_until) for p in writing.papers)
         self.papers[person] = kept
+
+    def hold_no_more(self, standings: Mapping[str, Status]) -> None:
+        """What is superseded or revoked within this unit is enclosed no more."""
+        for number, to in standings.items():
+            if to is not Status.CURRENT:
+                self.documents.pop(number, None)
 
     def put_members(self, members: dict[str, list[Person]]) -> None:
         """Keep household members; they too are persons of this register."""

@@ -12,6 +12,8 @@ from tongban_registry.views import provinces
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.clock import BEIJING
 from tongban_shared.documents.document import Document, Header, Issuer
+from tongban_shared.documents.verify import Status
+from tongban_shared.ids import Province
 
 PERSON = "person_"
 OTHER_TITLE = ("户籍业务电子证照", "Electronic document of household registration")
@@ -48,6 +50,11 @@ WORDS = {
     ("sex_code", "1"): "男 male",
     ("sex_code", "2"): "女 female",
 }
+STANDINGS = {
+    Status.CURRENT: "有效 current",
+    Status.SUPERSEDED: "已被替换 superseded",
+    Status.REVOKED: "已撤销 revoked",
+}
 NO_END = "长期 no end"
 
 
@@ -65,6 +72,14 @@ class Section(NamedTuple):
     rows: tuple[Row, ...]
 
 
+class Kept(NamedTuple):
+    """A copy that another registry keeps: which one, and how it stood when, by its issuer's word."""
+
+    province: Province
+    status: Status
+    as_of: datetime
+
+
 class Wording(NamedTuple):
     """Everything that stands on the paper but the code and the page number."""
 
@@ -80,14 +95,15 @@ class Wording(NamedTuple):
         return f"{self.title}{self.subtitle}{rows}{self.address}{self.foot}{SCAN}{NOTICE}"
 
 
-def wording(document: Document, address: str) -> Wording:
+def wording(document: Document, address: str, kept: Kept | None = None) -> Wording:
     """What the document says, in the order of reading. address: of the page that verifies it."""
+    copied = () if kept is None else (Section("副本 Copy", tuple(_copied(kept))),)
     header = document.header
     title, subtitle = _titles().get(header.kind, OTHER_TITLE)
     return Wording(
         title=title,
         subtitle=subtitle,
-        sections=(*_told(document), Section("签发信息 Issue", tuple(_issue(header)))),
+        sections=(*_told(document), Section("签发信息 Issue", tuple(_issue(header))), *copied),
         address=address,
         foot=header.licence_id,
     )
@@ -149,9 +165,19 @@ def _issue(header: Header) -> Iterator[Row]:
     yield Row("有效期至 Valid until", NO_END if header.valid_until is None else _local(header.valid_until))
 
 
+def _copied(kept: Kept) -> Iterator[Row]:
+    yield Row("打印地 Printed from a copy in", _named(kept.province))
+    yield Row("已知状态 Status as known", STANDINGS[kept.status])
+    yield Row("状态截至 Known as of", _local(kept.as_of))
+
+
 def _issuer(issuer: Issuer) -> str:
-    profile = provinces().get(issuer.province)
-    return f"{profile.name if profile is not None else issuer.province} {issuer.org_code}"
+    return f"{_named(issuer.province)} {issuer.org_code}"
+
+
+def _named(province: Province) -> str:
+    profile = provinces().get(province)
+    return profile.name if profile is not None else province
 
 
 def _local(moment: datetime) -> str:

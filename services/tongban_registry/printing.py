@@ -17,7 +17,7 @@ import segno
 from fpdf import FPDF
 from fpdf.enums import Align, TableBordersLayout, XPos, YPos
 
-from tongban_registry.printed_words import NOTICE, SCAN, Section, Wording, wording
+from tongban_registry.printed_words import NOTICE, SCAN, Kept, Section, Wording, wording
 from tongban_registry.typeface import typeface
 from tongban_shared.documents.document import Document
 
@@ -45,13 +45,14 @@ class Bar(NamedTuple):
     length: int
 
 
-def print_document(document: Document, verify_url: str) -> bytes:
+def print_document(document: Document, verify_url: str, kept: Kept | None = None) -> bytes:
     """Return a PDF of one or more A4 pages; the same bytes for the same arguments.
 
     verify_url: address of the page that verifies this document; the code holds it, and it stands beside it.
+    kept: of a copy, whose it is and how the document stood when; printed with it (EN3).
     Raises GlyphMissingError if the font lacks any character of the document.
     """
-    words = wording(document, verify_url)
+    words = wording(document, verify_url, kept)
     # The digits are those of the page number.
     font = typeface().cut("".join((*words.characters().split("\n"), "0123456789")))
     with TemporaryDirectory() as folder:

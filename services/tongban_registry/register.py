@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.changes import change
+from tongban_registry.copies import keep
 from tongban_registry.writing import Verb, Writing, new_head, see_to_those_who_stay
 from tongban_shared.cases.kind import Case, Event
 from tongban_shared.cases.kinds import KINDS
@@ -355,4 +356,5 @@ VERBS: Mapping[str, Verb] = {
     "hand_over": hand_over,
     "change": change,
     "enter": enter,
+    "keep": keep,
 }

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tongban_registry.commands import Command
+from tongban_registry.storage.documents import Documents
 from tongban_registry.storage.refused import Refusals
 from tongban_registry.storage.reports import Reports
 from tongban_registry.watch import Watch
@@ -23,17 +24,22 @@ DUE_PER_ROUND_MAX = 500
 # Longer than any permit is good for, and than a province may be away: then no cause will come by itself.
 PARKED_MAX = timedelta(days=60)
 PARKED_COUNT_MAX = 10_000
+COPIES_LOOKED_AT = timedelta(hours=1)
 
 
 async def run_timers(hall: Hall) -> None:
     """Every second, put passed limits before the hall. Runs until cancelled."""
     office = hall.office
     watch = Watch(office, Reports(hall.store.engine), hall.meters)
+    looked_at = office.clock.now()
     while True:
         await office.clock.sleep(ROUND_S)
         pulse = await watch.look()
         if pulse is not None:
             await give_up_parked(hall, pulse)
+        if office.clock.now() - looked_at >= COPIES_LOOKED_AT:
+            looked_at = office.clock.now()
+            await let_copies_go(hall)
         if hall.waiting == 0:
             await pass_limits(hall)
 
@@ -57,6 +63,15 @@ async def give_up_parked(hall: Hall, pulse: Pulse) -> int:
     for case_id, message_ids in by_case.items():
         hall.post(Command("parked", body=message_ids, case_id=case_id))
     return len(waiting)
+
+
+async def let_copies_go(hall: Hall) -> int:
+    """Copies of documents that nobody came for are dropped (EN2). Returns how many."""
+    try:
+        return await Documents(hall.store.engine).let_go(hall.office.clock.now())
+    except StoreDownError:
+        hall.meters.store_failures.inc()
+        return 0
 
 
 async def pass_limits(hall: Hall) -> int:

@@ -12,12 +12,13 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from tongban_registry.copies import enclose, standing_at_end
 from tongban_registry.envelopes import Outgoing, Sealed
 from tongban_registry.loaded import Loaded
 from tongban_registry.notices import end_by_case, take_notice
 from tongban_registry.office import Counters, Office
 from tongban_registry.register import VERBS
-from tongban_registry.storage.rows import Changes, to_us
+from tongban_registry.storage.rows import Changes, copy_row, to_us
 from tongban_registry.writing import Writing
 from tongban_shared.case_clock import with_deadlines
 from tongban_shared.cases.kind import Case, Draft, Event, Side
@@ -220,6 +221,10 @@ class Unit:
         if draft.body is None:
             self.asks.append(Ask(name, case))
             return
+        document = self._loaded.documents.get(draft.encloses or "")
+        if document is not None and self.office.profile.capabilities.encloses_documents:
+            way = (case.id, draft.to, self.office.signer)
+            draft = replace(draft, body=enclose(draft.body, document, way))
         sequence = self.counters.next_sequence(draft.to)
         self.outgoing.append(
             Outgoing.of(draft, case, event, (self.office, self.counters.incarnation, sequence))
@@ -238,6 +243,8 @@ class Unit:
         self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))
+            if kind.paper is not None and step is not None and step.writes != "keep":
+                self.changes.copies_done[case.id] = (standing_at_end(case).value, at)
         self._tell(before, case)
         told = next((name for name in (sent, step.writes if step else None) if name in kind.discloses), None)
         to = case.destination if outcome.draft is None else outcome.draft.to
@@ -282,8 +289,10 @@ class Unit:
             self.changes.households[household.id] = household
         self.changes.households_closed.extend((home,) for home in writing.households_closed)
         self.changes.households_opened.extend((home,) for home in writing.households_opened)
-        self.changes.documents.extend(self._signed(paper) for paper in writing.papers)
+        self._loaded.hold_no_more(writing.standings)
         self.changes.standings.extend((number, to.value) for number, to in writing.standings.items())
+        self.changes.documents.extend(self._signed(paper) for paper in writing.papers)
+        self.changes.copies.extend(copy_row(copy) for copy in writing.copies)
         for key, ending, officer in writing.endings:
             end_by_case(self, key, ending, officer)
         if writing.papers or writing.standings:
@@ -291,13 +300,15 @@ class Unit:
 
     def _signed(self, paper: Paper) -> tuple[object, ...]:
         """A document row: signed here, stored with the case that it was issued in, or not at all."""
-        raw = sign_paper(paper, self.office.signer, self.office.secrets.person).decode()
+        raw = sign_paper(paper, self.office.signer, self.office.secrets.person)
+        self._loaded.documents[paper.licence_id] = raw
         ends = None if paper.valid_until is None else to_us(paper.valid_until)
         place = (paper.licence_id, paper.case_id, paper.person, paper.kind)
-        return (*place, raw, Status.CURRENT.value, to_us(paper.issued_at), ends)
+        return (*place, raw.decode(), Status.CURRENT.value, to_us(paper.issued_at), ends)
 
     def put_standings(self, person: str, standings: Mapping[str, Status]) -> None:
         """How documents of a person stand from now on, by their numbers."""
+        self._loaded.hold_no_more(standings)
         self.changes.standings.extend((number, to.value) for number, to in standings.items())
         self._loaded.refile(person, Writing(standings=dict(standings)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -12,6 +13,22 @@ from tongban_shared.cases.migration_rules import staying_members
 from tongban_shared.documents.paper import Paper
 from tongban_shared.documents.verify import Status
 from tongban_shared.registration import Household, Person, Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Another registry's document, kept here for its window. person: key of the one it tells of.
+
+    as_of: when its issuer said that it holds, by the issuer's clock. kept_until: None while its case is open.
+    """
+
+    licence_id: str
+    case_id: str
+    person: str
+    kind: str
+    document: bytes = field(repr=False)
+    as_of: datetime
+    kept_until: datetime | None
 
 
 @dataclass(slots=True)
@@ -28,6 +45,7 @@ class Writing:
     papers: list[Paper] = field(default_factory=list)
     standings: dict[str, Status] = field(default_factory=dict)
     endings: list[tuple[str, str, str | None]] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
 
 
 Verb = Callable[[Case, Event, Surroundings], Writing]

@@ -125,6 +125,7 @@ class Capabilities:
     automatic_facts: bool
     e_licence_lookup: bool
     bilingual_cards: bool
+    encloses_documents: bool
 
     def supports(self, item: Item) -> bool:
         """Whether this province takes part in the item at all (else TYPE_NOT_SUPPORTED)."""

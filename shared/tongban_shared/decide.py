@@ -99,9 +99,15 @@ def _take(case: Case, event: Event, kind: CaseKind, ruling: tuple[Step, Verdict,
         version=case.version + 1,
         waits=step.waits,
         due_at=due_at,
-        closed_at=event.at if ended else None,
+        closed_at=_closed(case, step, event) if ended else None,
     )
     return Outcome(Fate.TAKEN, keep_time(after, event.at), step, draft, verdict.code)
+
+
+def _closed(case: Case, step: Step, event: Event) -> datetime:
+    """When it ended; what only is reported of an ended case moves that no more."""
+    stays = step.next == case.state
+    return case.closed_at if stays and case.closed_at is not None else event.at
 
 
 def _due(step: Step, kind: CaseKind, at: tuple[Case, Event, Surroundings]) -> datetime | None:

@@ -74,7 +74,7 @@ def catalogue() -> Catalogue:
 
 def offer(**changes: object) -> Capabilities:
     """A province that can do everything, but for `changes`."""
-    everything = Capabilities(frozenset(TYPES), True, True, True, True)  # noqa: FBT003
+    everything = Capabilities(frozenset(TYPES), True, True, True, True, True)  # noqa: FBT003
     return replace(everything, **changes)  # type: ignore[arg-type]  # each test names real fields
 
 

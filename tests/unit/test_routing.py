@@ -48,6 +48,7 @@ LICENCE = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.0
         ("POST", "/v1/me/access-log", b"", ByBody.PERSON),
         ("POST", "/v1/me/access-log", b"province=11", "11"),
         ("GET", f"/v1/documents/{LICENCE}", b"", "43"),
+        ("GET", f"/v1/documents/{LICENCE}", b"province=33", "33"),
         ("GET", "/v1/documents/QY44202600000001A", b"", "44"),
         ("POST", "/v1/documents/verify", b"", ByBody.VERIFICATION),
         ("GET", "/v/44-AB12cd", b"", "44"),

@@ -11,11 +11,14 @@ import msgspec
 
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
+from tongban_shared.documents.verify import Status
 from tongban_shared.registration import Household, Person, Registration
 from tongban_shared.working_days import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tongban_registry.writing import Copy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -115,6 +118,13 @@ def person_of(row: Iterable[Any], record: str = "", proof: str = "") -> Person:
         valid_from=from_us_or_none(start),
         valid_to=from_us_or_none(end),
     )
+
+
+def copy_row(copy: Copy) -> tuple[object, ...]:
+    """In the order of the table's columns."""
+    place = (copy.licence_id, copy.case_id, copy.person, copy.kind)
+    known = (Status.CURRENT.value, to_us(copy.as_of), to_us_or_none(copy.kept_until))
+    return (*place, copy.document.decode(), *known)
 
 
 def household_row(household: Household) -> tuple[object, ...]:
@@ -238,7 +248,8 @@ class Changes:
     """Everything one unit of work writes: rows in the order of each table's columns.
 
     case_base and person_base: versions as read, for the guard; what is not in them is new. notices: by person
-    and door, incarnation and number of the last that took effect.
+    and door, incarnation and number of the last that took effect. copies_done: by case, how its document
+    stands now, and since when that is known.
     """
 
     inbox: list[tuple[object, ...]] = field(default_factory=list)
@@ -266,6 +277,8 @@ class Changes:
     replies: list[tuple[object, ...]] = field(default_factory=list)
     accesses: list[tuple[object, ...]] = field(default_factory=list)
     documents: list[tuple[object, ...]] = field(default_factory=list)
+    copies: list[tuple[object, ...]] = field(default_factory=list)
+    copies_done: dict[str, tuple[str, int]] = field(default_factory=dict)
     standings: list[tuple[object, ...]] = field(default_factory=list)
     positions: list[tuple[object, ...]] = field(default_factory=list)
     wanted_again: list[tuple[object, ...]] = field(default_factory=list)

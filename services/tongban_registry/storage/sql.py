@@ -82,6 +82,10 @@ PAPERS_BY_PERSON = select(
     t.DOCUMENT.c.case_id,
     t.DOCUMENT.c.valid_until,
 ).where(t.DOCUMENT.c.person == KEYS.c.key, t.DOCUMENT.c.status == Status.CURRENT.value)
+# What holds no more is enclosed in nothing.
+DOCUMENTS_BY_NUMBER = select(t.DOCUMENT.c.licence_id, t.DOCUMENT.c.document).where(
+    t.DOCUMENT.c.licence_id == KEYS.c.key, t.DOCUMENT.c.status == Status.CURRENT.value
+)
 RATED = select(t.RATING.c.case_id).where(t.RATING.c.case_id == KEYS.c.key)
 
 UNRECEIPTED = select(
@@ -108,6 +112,8 @@ REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
 RATINGS = _rows_like(t.RATING)
 DOCUMENTS = _rows_like(t.DOCUMENT)
+COPIES = _rows_like(t.DOCUMENT_COPY)
+COPIES_DONE = rowset("copies_done", case_id=Text, status=Text, at=BigInteger)
 POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, digest=Text, incarnation=BigInteger, at=BigInteger)
 NOTES = _rows_like(t.META)
@@ -181,6 +187,11 @@ STAND = (
     .values(status=STANDINGS.c.status)
 )
 UNPARK = delete(t.PARKED).where(t.PARKED.c.message_id.in_(KEYS.select("key")))
+LET_GO = (
+    update(t.DOCUMENT_COPY)
+    .where(t.DOCUMENT_COPY.c.case_id == COPIES_DONE.c.case_id)
+    .values(document=None, kept_until=None, status=COPIES_DONE.c.status, as_of=COPIES_DONE.c.at)
+)
 # A row for each change of those who want to be told, and none for the others.
 TELL = insert(t.NOTIFICATION).from_select(
     [*CHANGES.columns, "channel", "next_try_at", "tries"],
@@ -213,6 +224,7 @@ _INSERTS = (
     (insert_all(t.ACCESS_LOG, ACCESSES), ACCESSES, "accesses"),
     (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
     (insert_all(t.RATING, RATINGS), RATINGS, "ratings"),
+    (upsert(t.DOCUMENT_COPY, COPIES, ("licence_id",)), COPIES, "copies"),
     (STAND, STANDINGS, "standings"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
@@ -294,6 +306,10 @@ class UnitOfWork:
             found.setdefault(person, []).append(paper)
         return found
 
+    async def documents(self, licence_ids: Iterable[str]) -> dict[str, bytes]:
+        """Documents of this registry that hold, as signed, by identifier."""
+        return {row[0]: row[1].encode() for row in await self._by_key(DOCUMENTS_BY_NUMBER, licence_ids)}
+
     async def rated(self, case_ids: Iterable[str]) -> set[str]:
         """Those of these cases that have been rated."""
         return {row[0] for row in await self._by_key(RATED, case_ids)}
@@ -308,6 +324,7 @@ class UnitOfWork:
         await self._write_cases(changes)
         for statement, rows, name in _INSERTS:
             await self._all(statement, rows, getattr(changes, name))
+        await self._all(LET_GO, COPIES_DONE, [(of, *to) for of, to in sorted(changes.copies_done.items())])
         if changes.contacts:
             self._audience.anybody = True
         if self._audience.anybody:

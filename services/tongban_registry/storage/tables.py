@@ -108,6 +108,28 @@ DOCUMENT = Table(
     Index("document_person", "person"),
 )
 
+# Documents of other registries, kept for a window until they are handed out; then only that there was one.
+# status: as this registry knows it, as of when; nobody but the issuer knows more.
+DOCUMENT_COPY = Table(
+    "document_copy",
+    METADATA,
+    _key("licence_id"),
+    _text("case_id"),
+    _text("person"),
+    _text("kind"),
+    _text("document", null=True),
+    _text("status"),
+    _big("as_of"),
+    _big("kept_until", null=True),
+    Index("document_copy_case", "case_id"),
+    Index(
+        "document_copy_kept",
+        "kept_until",
+        sqlite_where=text("kept_until IS NOT NULL"),
+        postgresql_where=text("kept_until IS NOT NULL"),
+    ),
+)
+
 CASES = Table(
     "cases",
     METADATA,

@@ -67,7 +67,9 @@ def _limits(schema: Schema, low: str, high: str, unit: str = "") -> str:
 def _absent(schema: Schema, required: bool) -> str:  # noqa: FBT001  # one flag, named at its only caller
     if required:
         return "required"
-    default = schema.get("default")
+    if "default" not in schema:
+        return "absent"
+    default = schema["default"]
     if default is None or default == []:
         return "null" if default is None else "empty"
     shown = str(default).lower() if isinstance(default, bool) else default

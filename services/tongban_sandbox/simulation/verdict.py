@@ -33,6 +33,11 @@ TWO_CARDS = (
     " WHERE a.kind = 'temporary_id' AND a.status = 'CURRENT' AND b.status = 'CURRENT'"
     " AND a.licence_id < b.licence_id AND a.issued_at < b.valid_until AND b.issued_at < a.valid_until"
 )
+# Copies of cards that were handed out, and of whatever ended in another way, go with their case (EN2).
+KEPT_ON = (
+    "SELECT id FROM document_copy JOIN cases ON id = case_id WHERE document IS NOT NULL"
+    " AND closed_at IS NOT NULL AND (state != 'COMPLETED' OR cases.kind IN ('temporary_id', 'id_card'))"
+)
 UNDONE = frozenset({"WITHDRAWN", "REFUSED", "EXPIRED", "VOIDED"})
 REPEATED_MAX = 20
 
@@ -62,6 +67,7 @@ class Verdict:
             self._households(site)
             self._certificates(site)
             self._cards(site)
+            self._copies(site)
         self._kept_word()
         self._documents()
         await self._repeats()
@@ -123,6 +129,11 @@ class Verdict:
         """Nobody has two temporary cards of one registry that are good at once."""
         for (key,) in site.read(TWO_CARDS):
             self._break("somebody has two temporary cards", str(key))
+
+    def _copies(self, site: Site) -> None:
+        """No window keeps what it handed out, or what holds no more."""
+        for (number,) in site.read(KEPT_ON):
+            self._break("a window keeps a copy of what has ended", str(number))
 
     def _kept_word(self) -> None:
         """Each request that was acknowledged had its effect, and is known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tongban_shared.cases import certificate_rules as rules
 from tongban_shared.cases.certificate_data import CertificateData
 from tongban_shared.cases.certificate_paper import certificate_paper
-from tongban_shared.cases.home import ANSWERED_FROM, ENDS, LATE, PUBLIC, Desk, front_desk
+from tongban_shared.cases.home import ANSWERED_FROM, COLLECTED, ENDS, LATE, PUBLIC, Desk, front_desk
 from tongban_shared.cases.home_compose import Words, retired_by, shows
 from tongban_shared.cases.home_memory import Memory
 from tongban_shared.cases.home_rules import LIMITS
@@ -42,6 +42,7 @@ CERTIFICATE = CaseKind(
     shows=shows,
     discloses=frozenset({GRANTS}),
     paper=certificate_paper,
+    reports=frozenset({COLLECTED}),
     variant=lambda case: str(case.data.certificate),
     retired=retired_by(WORDS, DESK),
 )

@@ -15,7 +15,7 @@ from tongban_shared.cases.kind import LIMIT, NEW, OK, Side, Step, Waits, h
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY
 AT_O, AT_D = Waits.ORIGIN, Waits.DESTINATION
-CORRECT = "correction"
+CORRECT, COLLECTED = "correction", "collected"
 ASK, A_DAY = h(1), h(24)
 
 Limit = timedelta | str | None
@@ -75,6 +75,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
         *_sent_back(desk),
         *_withdrawn(desk),
         *_crossed(desk),
+        *_collected(desk),
     )
 
 
@@ -134,13 +135,13 @@ def _heard(desk: Desk) -> tuple[Step, ...]:
     asked = (H.REQUESTED, H.RETURNED)
     at = (*asked, *desk.open_after_grant())
     return (
-        Step(D, asked, desk.grants, OK,      None, None,            window,      waits,  limit,       f"{p}2"),
+        Step(D, asked, desk.grants, OK,      "keep", None,          window,      waits,  limit,       f"{p}2"),
         Step(D, at,  "refusal",   OK,        None, None,            H.REFUSED,   NOBODY, None,        f"{p}4"),
         Step(D, at,  "referral",  OK,        None, "requested",     H.REQUESTED, AT_O,   desk.answer, f"{p}3"),
         Step(D, at,  "referral",  "here",    None, "ledger.locate", H.LOCATING,  LEDGER, ASK,         f"{p}3"),
         Step(D, at,  "referral",  "refused", None, None,            H.REFUSED,   NOBODY, None,        f"{p}4"),
         Step(D, H.REQUESTED, LIMIT, OK,      None, None,            H.REQUESTED, AT_O,   h(24),       "S1"),
-        Step(D, NEW, desk.grants, OK,        None, None,            window,      waits,  limit,       "G1"),
+        Step(D, NEW, desk.grants, OK,        "keep", None,          window,      waits,  limit,       "G1"),
         Step(D, NEW, "refusal",   OK,        None, None,            H.REFUSED,   NOBODY, None,        "G1"),
     )
 
@@ -205,11 +206,18 @@ def _crossed(desk: Desk) -> tuple[Step, ...]:
     p, going = f"{desk.prefix}5", H.WITHDRAWING
     window, waits, limit = desk.window
     if not desk.revocable:
-        return (Step(D, going, desk.grants, OK, None, None, window, waits, limit, p),)
+        return (Step(D, going, desk.grants, OK, "keep", None, window, waits, limit, p),)
     return (
         Step(D, going,        desk.grants,  OK, None,     None, H.WITHDRAWN, NOBODY, None, p),
         Step(O, desk.home[0], "withdrawal", OK, "revoke", None, H.WITHDRAWN, NOBODY, None, p),
     )
+
+
+def _collected(desk: Desk) -> tuple[Step, ...]:
+    """A paper whose case ends with the grant: the window reports that it was handed out (领取)."""
+    if desk.window != DONE:
+        return ()
+    return (Step(D, H.COMPLETED, COLLECTED, OK, None, None, H.COMPLETED, NOBODY, None, "EN2"),)
 
 
 def of_a_card(desk: Desk, used: str, source: str) -> tuple[Step, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from tongban_shared.cases.common import ask_ledger
 from tongban_shared.cases.home import Desk
 from tongban_shared.cases.home_data import Asked
@@ -43,7 +45,8 @@ class Words:
         contract = self.contracts[self.rules.grants]
         shape: Any = contract.model_fields["document"].annotation
         told: dict[str, Any] = {"persons": named(case), "document": shape(**paper)}
-        return _to_other_side(case, contract(**told))
+        case, draft = _to_other_side(case, contract(**told))
+        return case, replace(draft, encloses=data.licence_id)
 
     def compose_referral(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """3."""

@@ -43,7 +43,7 @@ NEW = "NEW"
 LIMIT = "limit"
 OK = "ok"
 # Verbs by which nobody changes hands: documents, and entries of people who stay in the province.
-STAYS = frozenset({"issue", "revoke", "report_lost", "hand_over", "change"})
+STAYS = frozenset({"issue", "revoke", "report_lost", "hand_over", "change", "keep"})
 # Verbs that make a first registration: only what the ledger has entered may be written.
 FIRST = frozenset({"enter"})
 
@@ -150,11 +150,16 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A message to send, still without envelope. `bundle` is sealed for the receiver by the shell."""
+    """A message to send, still without envelope. `bundle` is sealed for the receiver by the shell.
+
+    encloses: the identifier of a document of this registry, issued by this step or before; what is signed only
+    after the decision can be enclosed by the shell alone (EN1).
+    """
 
     to: str
     body: Body | None
     bundle: bytes | None = None
+    encloses: str | None = None
 
     def __repr__(self) -> str:
         """Without body and bundle, which may be personal."""

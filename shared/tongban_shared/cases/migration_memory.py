@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tongban_shared.cases.common import BY_A_MOVE, PersonRef, new_household_no, remember, with_materials
 from tongban_shared.cases.kind import NEW, Amend, Case, Event, Opening, Side, Verdict
-from tongban_shared.cases.migration_data import MigrationData, PersonState
+from tongban_shared.cases.migration_data import MigrationData, PersonState, S
 from tongban_shared.ids import Province
 from tongban_shared.registration import Surroundings
 
@@ -100,7 +100,12 @@ def household_no(case: Case, event: Event) -> str:
 
 
 def after_offer(case: Case, event: Event, _around: Surroundings, verdict: Verdict) -> Case:
-    """The digest committed to; an offer that differs is kept for the officer who decides on it."""
+    """The digest committed to; an offer that differs is kept for the officer who decides on it.
+
+    What was accepted stays accepted, whatever is offered after that: the certificate will name it.
+    """
+    if case.state == S.PREPARED:
+        return case
     case = remember(case, new_household_no=household_no(case, event))
     if verdict.name == "differs":
         agreed = tuple(PersonState(person=p.person, epoch=p.epoch) for p in event.body.persons)

@@ -12,6 +12,7 @@ from tongban_shared.cases.home import (
     ANSWERED_FROM,
     ASK,
     AT_O,
+    COLLECTED,
     ENDS,
     LATE,
     LEDGER,
@@ -142,7 +143,7 @@ STEPS = (
     Step(O, CLAIMED,      "withdrawal", OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
     Step(D, CLAIMED,      "withdraw",   OK, None, "ledger.release", N.GIVING_BACK, LEDGER, ASK,   "NB5"),
     Step(D, N.CONSENTING, "withdraw",   OK, None, "withdrawal",     H.WITHDRAWING, AT_O,   h(24), "NB5"),
-    Step(D, N.CONSENTING, GRANTS,       OK, None, None,             H.COMPLETED,   NOBODY, None,  "NB2"),
+    Step(D, N.CONSENTING, GRANTS,       OK, "keep", None,           H.COMPLETED,   NOBODY, None,  "NB2"),
     Step(D, N.CONSENTING, "refusal",    OK, None, None,             H.REFUSED,     NOBODY, None,  "NB4"),
 )
 # fmt: on
@@ -182,6 +183,7 @@ NEWBORN = CaseKind(
     shows=memory.shows,
     discloses=frozenset({GRANTS, "consent"}),
     paper=memory.newborn_paper,
+    reports=frozenset({COLLECTED}),
     hears=rules.hears,
     retired=retired_by(memory.WORDS, DESK),
 )

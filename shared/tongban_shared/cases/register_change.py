@@ -19,6 +19,7 @@ from tongban_shared.cases.home import (
     ANSWERED_FROM,
     AT_D,
     AT_O,
+    COLLECTED,
     ENDS,
     LATE,
     NOBODY,
@@ -120,7 +121,7 @@ def compose_registered(case: Case, _event: Event, _around: Surroundings) -> tupl
     data: ChangeData = case.data
     issued = IssuedCard(licence_id=data.licence_id, kind=data.document) if data.licence_id else None
     body = m.Registered(persons=named(case), answered_by=data.answering_org, document=issued)
-    return case, Draft(case.destination, body)
+    return case, Draft(case.destination, body, encloses=data.licence_id or None)
 
 
 def after_door(case: Case, event: Event, around: Surroundings, verdict: Verdict) -> Case:
@@ -189,7 +190,7 @@ REGISTER_CHANGE = CaseKind(
     counted=frozenset({D, O}),
     paper=rules.booklet_paper,
     voids=rules.voids,
-    reports=frozenset({"paper_sent", "paper_received"}),
+    reports=frozenset({"paper_sent", "paper_received", COLLECTED}),
     hears=rules.ANSWERING.hears_entries,
     retired=retired_by(WORDS, DESK),
 )

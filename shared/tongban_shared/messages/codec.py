@@ -26,7 +26,7 @@ from tongban_shared.messages import (
     registration,
     temporary_id,
 )
-from tongban_shared.messages.envelope import Body, Envelope
+from tongban_shared.messages.envelope import Body, Contract, Envelope
 from tongban_shared.messages.types import MESSAGE_ID
 
 CONTRACTS: tuple[type[Body], ...] = (
@@ -43,15 +43,25 @@ CONTRACTS: tuple[type[Body], ...] = (
 _twins: dict[type[BaseModel], type[msgspec.Struct]] = {}
 
 
+def _added(model: type[BaseModel]) -> frozenset[str]:
+    return model.added if issubclass(model, Contract) else frozenset()
+
+
 def twin(model: type[BaseModel]) -> type[msgspec.Struct]:
-    """The fast twin of a contract: frozen, closed, same field names and limits."""
+    """The fast twin of a contract: frozen, closed, same field names and limits.
+
+    A field that was added to a released contract is UNSET, which is false, where a message does not have it.
+    """
     known = _twins.get(model)
     if known is None:
         hints = typing.get_type_hints(model, include_extras=True)
         fields: list[Any] = []
         for name, info in model.model_fields.items():
             kind = _fast_type(hints[name])
-            fields.append((name, kind) if info.is_required() else (name, kind, info.default))
+            if name in _added(model):
+                fields.append((name, Union[kind, msgspec.UnsetType], msgspec.UNSET))  # noqa: UP007  # as below
+            else:
+                fields.append((name, kind) if info.is_required() else (name, kind, info.default))
         known = msgspec.defstruct(
             model.__name__, fields, frozen=True, forbid_unknown_fields=True, kw_only=True
         )
@@ -95,8 +105,9 @@ _bodies: dict[tuple[str, int], msgspec.json.Decoder[Any]] = {
 _names = {name for name, _ in _bodies}
 
 
-def _plain(value: object) -> object:
-    return value.__dict__
+def _plain(value: BaseModel) -> object:
+    said, added = value.__dict__, _added(type(value))
+    return {n: each for n, each in said.items() if each is not None or n not in added} if added else said
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
@@ -104,7 +115,7 @@ _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 def encode_contract(contract: BaseModel | msgspec.Struct) -> bytes:
     """The canonical bytes of a contract or its twin: JSON in the contract's order, no spaces, UTF-8."""
-    return _encoder.encode(contract if isinstance(contract, msgspec.Struct) else contract.__dict__)
+    return _encoder.encode(contract if isinstance(contract, msgspec.Struct) else _plain(contract))
 
 
 def encode_message(envelope: Envelope, body: Body) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -19,11 +19,24 @@ from tongban_shared.messages.types import (
 )
 from tongban_shared.ports import Family
 
+# Of an added field: no value of its type, and never null on the wire.
+ABSENT: Any = None
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    """The JSON Schema of an added field: it may be absent, and stands for nothing then."""
+    schema.pop("default", None)
+
 
 class Contract(BaseModel):
-    """Closed (an unknown field is refused), frozen, strict."""
+    """Closed (an unknown field is refused), frozen, strict.
+
+    added: fields that a released contract did not have, which may be absent but not null. Absent, they are
+    left out of the bytes, so that a registry of before reads what does not use them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    added: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator("v", mode="before", check_fields=False)
     @classmethod

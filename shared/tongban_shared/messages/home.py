@@ -6,9 +6,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from tongban_shared.messages.envelope import Body, Contract
+from tongban_shared.messages.envelope import ABSENT, Body, Contract, without_default
 from tongban_shared.messages.persons import PersonAsked
-from tongban_shared.messages.types import CaseNumber, Moment, ProvinceCode, ReasonCode, ShortText
+from tongban_shared.messages.types import (
+    CaseNumber,
+    Moment,
+    ProvinceCode,
+    ReasonCode,
+    Sealed,
+    Sha256,
+    ShortText,
+)
 from tongban_shared.ports import Family
 
 
@@ -55,11 +63,24 @@ class IssuedCard(Contract):
     valid_until: Moment | None = None
 
 
+class EnclosedDocument(Contract):
+    """EN1 · The signed document, sealed for the accepting province: it can print while the issuer is away."""
+
+    digest: Sha256 = Field(description="SHA-256 of the document's canonical bytes before sealing")
+    sealed: Sealed
+
+
 class Granting(Body):
     """2 · The home registry says yes: what it issued, and under which e-licence identifier it is fetched."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"enclosed"})
     v: Literal[1] = 1
     persons: tuple[PersonAsked, ...]
+    enclosed: EnclosedDocument = Field(
+        default=ABSENT,
+        description="left out by a registry of before, and of what holds no more",
+        json_schema_extra=without_default,
+    )
 
 
 class Referring(Body):
