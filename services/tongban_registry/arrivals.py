@@ -17,6 +17,7 @@ from tongban_shared.cases.kind import Event
 from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
+from tongban_shared.messages.consultation import ConsultationAnswered, ConsultationAsked
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
 from tongban_shared.messages.newborn import BirthRequested
 from tongban_shared.messages.register_change import ChangeRequested
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 
 # The sender can be believed (its signature is good), so it is told; anything else only goes to quarantine.
 LOOKED_AHEAD = 64
-SEALED = frozenset({Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name})
+SEALED = frozenset(
+    {
+        *(Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name),
+        *(ConsultationAsked.name, ConsultationAnswered.name),
+    }
+)
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -100,6 +106,13 @@ class Batch:
         """Persons whom something has befallen."""
         bodies = [taken.message.body for taken in self.taken if taken.message.envelope.type == Notice.name]
         return {cast("Notice", body).person for body in bodies}
+
+    @property
+    def asked_about(self) -> set[str]:
+        """Cases that an expert's answer is about, which may be the first that is heard of it here."""
+        bodies = (taken.message for taken in self.taken)
+        answers = (m.body for m in bodies if m.envelope.type == ConsultationAnswered.name)
+        return {cast("ConsultationAnswered", body).about for body in answers}
 
     def receipt(self, sender: str) -> Receipts:
         """What this unit acknowledges to `sender`."""

@@ -287,7 +287,7 @@ class Hall:
             loaded.cases |= await tx.cases(frozen_for)
             # Not those read above: their records have been put to them.
             loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - loaded.people.keys())
-        loaded.others = await tx.cases(loaded.cases_of(loaded.people.keys()) - loaded.cases.keys())
+        loaded.others = await tx.cases(loaded.near_by(batch.asked_about))
         loaded.notices = await tx.notices(befell)
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
         applying = {person for command in commands if command.name == "apply" for person in command.persons}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from tongban_shared.cases.consultation import CONSULTATION
 from tongban_shared.registration import CLAIMING, PaperOnFile, Person
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Loaded:
-    """What the unit's reads brought, by key. others: cases that hold persons up and are not decided here."""
+    """What the unit's reads brought, by key. others: cases that are near by, and not decided here."""
 
     seen: dict[str, str] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
@@ -38,6 +39,15 @@ class Loaded:
         """Persons of these cases."""
         found = (self.cases.get(case_id) for case_id in case_ids)
         return {person for case in found if case for person in case.persons}
+
+    def near_by(self, asked_about: AbstractSet[str]) -> set[str]:
+        """Cases that are not decided on: those that hold these persons up, and those that these ask about."""
+        about = {case.data.about for case in self.cases.values() if case.kind == CONSULTATION.name}
+        return (self.cases_of(self.people.keys()) | about | asked_about) - self.cases.keys()
+
+    def known(self, case_id: str) -> Case | None:
+        """A case as it stands within this unit, or as it was read where nothing is decided on it."""
+        return self.cases.get(case_id) or self.others.get(case_id)
 
     def homes_of(self, persons: AbstractSet[str]) -> set[str]:
         """Households that these persons could leave."""

@@ -15,6 +15,7 @@ import structlog
 
 from tongban_registry.asker import Asker, question_of
 from tongban_registry.commands import Command
+from tongban_registry.consultation_http import consultation_routes
 from tongban_registry.custody_statements import Speaker, Statements
 from tongban_registry.documents_http import document_routes
 from tongban_registry.door import Door
@@ -45,6 +46,7 @@ from tongban_registry.storage.store import RegistryStore
 from tongban_registry.tasks_http import Desk, task_routes
 from tongban_registry.timers import run_timers
 from tongban_registry.unit import Ask
+from tongban_registry.views import provinces
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.errors import StoreDownError, TransportDownError
 from tongban_shared.keys import load_directory, load_secrets, load_signer
@@ -135,6 +137,7 @@ class Registry:
             catalogue=load_catalogue(),
             clock=around.clock,
             org=profile.county_bureau,
+            calendars={code: other.calendar for code, other in provinces().items()},
         )
         hall = Hall(office, store, await store.counters(), Meters())
         if around.fences is not None:
@@ -269,6 +272,7 @@ class Registry:
         add_health_routes(app, self.health)
         app.include_router(case_routes(self.hall, self.door))
         app.include_router(change_routes(self.hall))
+        app.include_router(consultation_routes(self.store))
         app.include_router(decision_routes(self.hall, self.desk))
         app.include_router(registration_routes(self.hall, self.door, self.gate))
         app.include_router(task_routes(self.desk))

@@ -94,6 +94,7 @@ class Unit:
             match_percent=limits.match_percent,
             handing_over=self._handing_over,
             put_back=counters.incarnation > 1,
+            calendars=office.calendars,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -233,6 +234,8 @@ class Unit:
         self.changes.timeline.append(row)
         self.notes.setdefault(case.id, []).append(row)
         kind = KINDS[case.kind]
+        for other, entry in kind.logs(case, event).items():
+            self._log(other, (at, province, entry, actor))
         self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))
@@ -242,6 +245,12 @@ class Unit:
         for person in case.persons if told is not None else ():
             access = (person, f"province:{to}", case.kind.upper(), case.id, told, at)
             self.changes.accesses.append(access)
+
+    def _log(self, case_id: str, entry: tuple[int, str, str, str]) -> None:
+        """A line in the timeline of another case, which stays as it is; nothing where it is not known."""
+        case = self._loaded.known(case_id)
+        if case is not None:
+            self.changes.timeline.append((case_id, *entry, str(case.state), None))
 
     def _count(self, before: Case | None, case: Case) -> None:
         """Which open case a person has of a type that counts: the first one, until it is closed."""

@@ -8,7 +8,15 @@ from datetime import timedelta
 from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, prose, table
-from tongban_shared.cases import certificate, id_card, migration, newborn, register_change, temporary_id
+from tongban_shared.cases import (
+    certificate,
+    consultation,
+    id_card,
+    migration,
+    newborn,
+    register_change,
+    temporary_id,
+)
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
 DAYS_FROM = timedelta(days=7)
@@ -85,6 +93,13 @@ NEWBORN_PAGE = CasePage(
         Side.DESTINATION: "Accepting province (受理地)",
         Side.ORIGIN: "Home registry, and the other parent's (户籍地、另一方户籍地)",
     },
+)
+CONSULTATION_PAGE = CasePage(
+    "Consultations 远程帮办",
+    "shared/tongban_shared/cases/consultation.py",
+    consultation.CONSULTATION,
+    consultation.STEPS,
+    {Side.DESTINATION: "Window (受理窗口)", Side.ORIGIN: "Expert's registry (户籍地)"},
 )
 
 
