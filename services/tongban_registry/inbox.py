@@ -230,6 +230,7 @@ class Hall:
             if command.reply is not None and not command.reply.done():
                 command.reply.set_result(reply)
         self.closing.committed(unit.changes.cases.values())
+        self.closing.noted(str(line[0]) for line in unit.changes.timeline)
         if self.after_commit is not None:
             await self.after_commit(Committed(sealed, unit.asks))
 
