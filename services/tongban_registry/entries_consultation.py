@@ -51,7 +51,7 @@ async def consultation_data(
     here = about.origin == door.office.province
     data = ConsultationData(
         about=about.id,
-        accepting_org=given.accepting_org or about.data.accepting_org,
+        accepting_org=given.accepting_org or about.data.accepting_org or door.office.org,
         answering_org=getattr(about.data, "answering_org", "") or door.office.org if here else "",
         screen=Screen(
             item=about.item,

@@ -330,6 +330,23 @@ async def test_what_is_not_a_window_s_question_is_refused_and_nothing_is_stored(
     assert country.registers.count("cases") == before
 
 
+async def test_a_case_that_its_window_has_forgotten_can_be_asked_about(country: Country) -> None:
+    """Known again by an answer alone, it has no item and no office; the expert sees its state (G1)."""
+    person = country.person(A)
+    copy = backup(country, B)
+    about = await ask_for(country, "0301", person, B)
+    await country.until(A, about, "CHECKING")
+    await put_back(country, B, copy)
+    await country.act(A, about, "decision", {"outcome": "approve", "officer": "bureau-1"})
+    await country.until(B, about, "IN_PRODUCTION")
+    await country.calm()
+    case = await country.case(B, about)
+    assert (case.data.accepting_org, case.closed_at) == ("", None)
+    session = await consult(country, about, person)
+    await country.until(A, session, "OPEN")
+    assert (await words(country, A, session))["screen"]["state"] == "ACCEPTED"
+
+
 async def test_only_an_expert_escalates(country: Country) -> None:
     """An officer who decides on an application decides."""
     person = country.person(A)

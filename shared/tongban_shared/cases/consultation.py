@@ -96,7 +96,7 @@ def compose_asked(case: Case, _event: Event, _around: Surroundings) -> tuple[Cas
     assert screen is not None, "a session that is open has its screen"
     body = m.ConsultationAsked(
         about=data.about,
-        item=screen.item,
+        item=screen.item or None,
         state=screen.state,
         handed_in=screen.handed_in,
         missing=screen.missing,

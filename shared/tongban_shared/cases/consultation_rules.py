@@ -136,7 +136,7 @@ def after_asked(case: Case, event: Event, _around: Surroundings, verdict: Verdic
     body = event.body
     return remember(
         case,
-        screen=Screen(item=body.item, state=body.state, handed_in=body.handed_in, missing=body.missing),
+        screen=Screen(item=body.item or "", state=body.state, handed_in=body.handed_in, missing=body.missing),
         question=words(event),
         accepting_org=body.asked_by,
         appointment=body.appointment,

@@ -38,7 +38,7 @@ class ConsultationAsked(_About):
 
     name: ClassVar[str] = "consultation.asked"
     basis: ClassVar[str] = "CO1"
-    item: ItemNumber
+    item: ItemNumber | None = Field(description="none where the window's own case has forgotten it")
     state: ReasonCode = Field(description="public state of the case")
     handed_in: tuple[ReasonCode, ...] = Field(description="kinds of material that the window has")
     missing: tuple[ReasonCode, ...] = Field(description="kinds of material that are still owed")
