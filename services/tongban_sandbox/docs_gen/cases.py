@@ -35,7 +35,10 @@ codes of [the rules](../rules.md)."""
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """What differs from page to page. source: its table's file. asking: states drawn as one box, or ()."""
+    """What differs from page to page. source: its table's file. asking: states drawn as one box, or ().
+
+    way: heading of the part that leads where people want to go.
+    """
 
     title: str
     source: str
@@ -43,6 +46,7 @@ class CasePage:
     steps: Sequence[Step]
     sides: Mapping[Side, str]
     asking: tuple[str, ...] = ()
+    way: str = "The way to the document:"
 
 
 MIGRATION_PAGE = CasePage(
@@ -52,6 +56,7 @@ MIGRATION_PAGE = CasePage(
     migration.STEPS,
     {Side.DESTINATION: "Destination (迁入地)", Side.ORIGIN: "Origin (迁出地)"},
     migration.ASKING,
+    "The way to settlement:",
 )
 CERTIFICATE_PAGE = CasePage(
     "Household certificates 户籍类证明",
@@ -100,6 +105,7 @@ CONSULTATION_PAGE = CasePage(
     consultation.CONSULTATION,
     consultation.STEPS,
     {Side.DESTINATION: "Window (受理窗口)", Side.ORIGIN: "Expert's registry (户籍地)"},
+    way="The way to advice:",
 )
 
 
@@ -112,7 +118,7 @@ def case_page(about: CasePage) -> str:
     for side, title in about.sides.items():
         mine = [step for step in steps if step.side is side]
         forward = hopeful(mine, kind)
-        blocks += [f"## {title}", "The way to settlement:" if about.asking else "The way to the document:"]
+        blocks += [f"## {title}", about.way]
         onward = [step for step in mine if step.next in forward]
         blocks += [diagram(onward, "TB", about.asking), "The ways out:"]
         blocks += [diagram([step for step in mine if step.next not in forward], "LR", about.asking)]
