@@ -16,6 +16,7 @@ from tongban_registry.unit import Arrival, Unit
 from tongban_shared.cases.kind import Event
 from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
+from tongban_shared.messages.codec import CONTRACTS
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
 from tongban_shared.messages.consultation import ConsultationAnswered, ConsultationAsked
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
@@ -38,6 +39,8 @@ SEALED = frozenset(
         *(ConsultationAsked.name, ConsultationAnswered.name),
     }
 )
+# Messages of a case about another one.
+ABOUT = frozenset(contract.name for contract in CONTRACTS if "about" in contract.model_fields)
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -109,10 +112,9 @@ class Batch:
 
     @property
     def asked_about(self) -> set[str]:
-        """Cases that an expert's answer is about, which may be the first that is heard of it here."""
-        bodies = (taken.message for taken in self.taken)
-        answers = (m.body for m in bodies if m.envelope.type == ConsultationAnswered.name)
-        return {cast("ConsultationAnswered", body).about for body in answers}
+        """Cases that messages are about, which may be the first that is heard of them here."""
+        messages = (taken.message for taken in self.taken)
+        return {cast("Any", message.body).about for message in messages if message.envelope.type in ABOUT}
 
     def receipt(self, sender: str) -> Receipts:
         """What this unit acknowledges to `sender`."""

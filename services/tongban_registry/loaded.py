@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from tongban_shared.cases.consultation import CONSULTATION
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.registration import CLAIMING, PaperOnFile, Person
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Loaded:
 
     def near_by(self, asked_about: AbstractSet[str]) -> set[str]:
         """Cases that are not decided on: those that hold these persons up, and those that these ask about."""
-        about = {case.data.about for case in self.cases.values() if case.kind == CONSULTATION.name}
+        about = {KINDS[case.kind].about(case) for case in self.cases.values()} - {""}
         return (self.cases_of(self.people.keys()) | about | asked_about) - self.cases.keys()
 
     def known(self, case_id: str) -> Case | None:

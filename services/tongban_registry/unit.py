@@ -234,8 +234,9 @@ class Unit:
         self.changes.timeline.append(row)
         self.notes.setdefault(case.id, []).append(row)
         kind = KINDS[case.kind]
-        for other, entry in kind.logs(case, event).items():
-            self._log(other, (at, province, entry, actor))
+        entry = kind.logs(case, event)
+        if entry:
+            self._log(kind.about(case), (at, province, entry, actor))
         self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))

@@ -163,7 +163,7 @@ def test_an_expert_says_one_of_four_things(told: str, outcome: str) -> None:
     assert answered is not None
     assert (answered.case.state, answered.case.data.outcome) == (C.ANSWERED, outcome)
     event = Event("decision", NUMBER, AT, 7)
-    assert CONSULTATION.logs(answered.case, event) == {ABOUT: f"consultation.{outcome.lower()}"}
+    assert CONSULTATION.logs(answered.case, event) == f"consultation.{outcome.lower()}"
 
 
 def test_five_minutes_and_then_an_appointment() -> None:

@@ -207,5 +207,6 @@ CONSULTATION = CaseKind(
     shows=shows,
     discloses=frozenset(),
     reports=frozenset({"advice_read"}),
+    about=lambda case: str(case.data.about),
     logs=rules.logs,
 )

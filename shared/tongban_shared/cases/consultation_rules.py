@@ -206,7 +206,7 @@ def words(event: Event) -> str:
     return (event.bundle or b"").decode("utf-8", "replace")
 
 
-def logs(case: Case, event: Event) -> Mapping[str, str]:
+def logs(case: Case, event: Event) -> str:
     """The outcome goes into the timeline of the case that was asked about, on either side, as a code alone."""
     fresh = event.name in {"decision", "answered"} and case.state == C.ANSWERED
-    return {case.data.about: f"{KIND}.{case.data.outcome.lower()}"} if fresh else {}
+    return f"{KIND}.{case.data.outcome.lower()}" if fresh else ""

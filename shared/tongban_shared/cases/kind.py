@@ -172,9 +172,14 @@ def no_voids(_case: Case, _around: Surroundings) -> Mapping[str, Status]:
     return {}
 
 
-def logs_nothing(_case: Case, _event: Event) -> Mapping[str, str]:
-    """Other cases have nothing to do with it."""
-    return {}
+def about_none(_case: Case) -> str:
+    """It stands for itself."""
+    return ""
+
+
+def logs_nothing(_case: Case, _event: Event) -> str:
+    """No other case is told of it."""
+    return ""
 
 
 Judge = Callable[[Case, Event, Surroundings], Verdict]
@@ -185,7 +190,8 @@ Limit = Callable[[Case, Event, Surroundings], datetime]
 MakePaper = Callable[[Case, Event, Surroundings], Paper]
 Variant = Callable[[Case], str | None]
 Hears = Callable[[Case, Event], bool | None]
-Logs = Callable[[Case, Event], Mapping[str, str]]
+About = Callable[[Case], str]
+Logs = Callable[[Case, Event], str]
 Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
@@ -220,8 +226,8 @@ class CaseKind:
     looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
     item of its type a case is; None: its other side's mirror is of no item.
-    hears: whom a message of a known case must be from. logs: by the number of another case, what its timeline is
-    told of an event, if that case is known here; it changes in nothing else.
+    hears: whom a message of a known case must be from. about: the number of another case, or nothing. logs: what the
+    timeline of that one is told of an event, or nothing; it changes in nothing else.
     """
 
     name: str
@@ -244,6 +250,7 @@ class CaseKind:
     reports: frozenset[str] = frozenset()
     variant: Variant | None = None
     hears: Hears = from_other_side
+    about: About = about_none
     logs: Logs = logs_nothing
 
 
