@@ -29,8 +29,10 @@ from tongban_gateway.routing import (
     destination_of_case,
     destination_of_task,
     destination_of_verification,
+    is_stream,
     person_of,
 )
+from tongban_gateway.streams import OPEN_MAX, Streams
 from tongban_gateway.upstream import Upstream, UpstreamRequest
 from tongban_shared.catalogue import Catalogue, load_catalogue
 from tongban_shared.clock import BEIJING, WallClock
@@ -62,14 +64,24 @@ class Options:
     asyncapi: bytes | None = None
     at_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
     body_size_bytes_max: int = BODY_SIZE_BYTES_MAX
+    streams_open_max: int = OPEN_MAX
     ticks: Callable[[], float] = time.monotonic
 
 
 class Gateway:
     """Finds out who answers, lets them answer. Keeps nothing but how each province fares."""
 
-    def __init__(self, forwarder: Forwarder, people: People, local: AsgiApp, options: Options) -> None:
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        people: People,
+        local: AsgiApp,
+        options: Options,
+        *,
+        streams: Streams,
+    ) -> None:
         self._forwarder = forwarder
+        self._streams = streams
         self._people = people
         self._local = local
         self._options = options
@@ -81,7 +93,12 @@ class Gateway:
             return
         try:
             goes_to = destination(scope["method"], scope["path"], scope["query_string"])
-            answer = await self._forwarded(goes_to, scope, receive) if goes_to is not None else None
+            if isinstance(goes_to, str) and is_stream(scope["method"], scope["path"]):
+                answer = await self._streams.pass_on(goes_to, self._asked(scope), receive, send)
+                if answer is None:
+                    return
+            else:
+                answer = await self._forwarded(goes_to, scope, receive) if goes_to is not None else None
         except ProvinceAwayError as away:
             answer = away.as_problem(scope["method"])
         except TongbanError as error:
@@ -94,10 +111,13 @@ class Gateway:
     async def _forwarded(self, goes_to: Province | ByBody, scope: Scope, receive: Receive) -> Answer:
         # The guard gives the whole body in one message, and has checked its size and that it is JSON.
         body: bytes = b"" if scope["method"] == "GET" else (await receive()).get("body", b"")
-        request = to_upstream(scope, body, self._options.patience.answer_timeout_s)
+        request = self._asked(scope, body)
         if isinstance(goes_to, str):
             return to_caller(await self._forwarder.forward(goes_to, request))
         return await self._by_body(goes_to, request)
+
+    def _asked(self, scope: Scope, body: bytes = b"") -> UpstreamRequest:
+        return to_upstream(scope, body, self._options.patience.answer_timeout_s)
 
     async def _by_body(self, kind: ByBody, request: UpstreamRequest) -> Answer:
         today = self._options.clock.now().astimezone(BEIJING).date()
@@ -163,7 +183,8 @@ def create_app(
     )
     people = People(forwarder, ledger, secrets.person, clock=chosen.clock, monitor=monitor)
     local = _local_app(forwarder, health, chosen)
-    inner = Gateway(forwarder, people, local, chosen)
+    streams = Streams(forwarder, lambda: health.stopping, chosen.streams_open_max)
+    inner = Gateway(forwarder, people, local, chosen, streams=streams)
     return GatewayApp(inner, health, forwarder, chosen.body_size_bytes_max)
 
 

@@ -21,7 +21,8 @@ WAIT_S_MAX = 30
 PASSED_ON = frozenset(
     {
         *(b"accept", b"accept-language", b"authorization", b"content-type", b"idempotency-key", b"if-match"),
-        *(b"if-none-match", b"prefer", b"tracestate", b"user-agent", b"x-tongban-officer"),
+        *(b"if-none-match", b"last-event-id", b"prefer", b"tracestate", b"user-agent"),
+        b"x-tongban-officer",
     }
 )
 NOT_PASSED_BACK = frozenset(

@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from tongban_gateway.http1_stream import Place, stream
 from tongban_gateway.upstream import (
     ANSWER_SIZE_BYTES_MAX,
     CONNECT_TIMEOUT_S,
     Failure,
+    Sink,
     UpstreamFailedError,
     UpstreamRequest,
     UpstreamResponse,
@@ -162,6 +164,10 @@ class Http1Upstream:
             return await connection.exchange(data, request.timeout_s)
         finally:
             self._release(connection)
+
+    async def stream(self, request: UpstreamRequest, sink: Sink) -> None:
+        place = Place(self._host, self._port, self._tls, self._connect_timeout_s)
+        await stream(place, self._encode(request), sink)
 
     def _encode(self, request: UpstreamRequest) -> bytes:
         """The whole request as bytes. A line break where none belongs would be a second request: refused."""

@@ -28,6 +28,7 @@ FORWARDED_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 T = TypeVar("T")
 
+_EVENTS = re.compile(r"/v1/cases/[^/]+/events")
 _STEP = re.compile(r"[a-z][a-z-]{0,40}")
 _TOKEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,160}")
 
@@ -67,6 +68,11 @@ def destination(method: str, path: str, query: bytes) -> Destination:
                 return issuing_province(code)
             return _leading_province(code, "DOCUMENT_UNKNOWN")
     return None
+
+
+def is_stream(method: str, path: str) -> bool:
+    """Whether the answer goes on for as long as its case does."""
+    return method == "GET" and _EVENTS.fullmatch(path) is not None
 
 
 def _cases(method: str, rest: Sequence[str], query: bytes) -> Destination:

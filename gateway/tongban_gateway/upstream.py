@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 import httpx
@@ -21,6 +21,8 @@ from tongban_shared.web.problems import Headers
 ANSWER_SIZE_BYTES_MAX = 8 << 20
 CONNECT_TIMEOUT_S = 2.0
 POOL_TIMEOUTS_MAX = 2
+SILENCE_S_MAX = 35.0
+"""Of a stream: more than three of a registry's heartbeats."""
 
 
 class Failure(StrEnum):
@@ -79,6 +81,30 @@ class Upstream(Protocol):
         ...
 
 
+class Sink(Protocol):
+    """Takes an answer part by part; it waits where its caller reads slowly."""
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """The answer begins. headers: names in lower case."""
+        ...
+
+    async def part(self, data: bytes) -> None:
+        """More of it has come."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A way that can also carry an answer which goes on and on."""
+
+    async def stream(self, request: UpstreamRequest, sink: Sink) -> None:
+        """Pass the answer on as it comes, until its end or `SILENCE_S_MAX` of silence. Cancelled: it is left.
+
+        Takes no place of the pool. Raises UpstreamFailedError, also after it has begun.
+        """
+        ...
+
+
 class AnyAddress:
     """Several addresses of equal rank as one: in turn, and the next one where none could be connected to."""
 
@@ -93,6 +119,19 @@ class AnyAddress:
                 return await self._addresses[self._turn].send(request)
             except UpstreamFailedError as error:
                 # Only what was never sent may go elsewhere.
+                if error.failure is not Failure.CONNECT or attempt == 1:
+                    raise
+        raise UpstreamFailedError(Failure.CONNECT)
+
+    async def stream(self, request: UpstreamRequest, sink: Sink) -> None:
+        for attempt in range(len(self._addresses), 0, -1):
+            self._turn = (self._turn + 1) % len(self._addresses)
+            address = self._addresses[self._turn]
+            try:
+                if isinstance(address, Streaming):
+                    await address.stream(request, sink)
+                    return
+            except UpstreamFailedError as error:
                 if error.failure is not Failure.CONNECT or attempt == 1:
                     raise
         raise UpstreamFailedError(Failure.CONNECT)
@@ -199,6 +238,20 @@ class AsgiUpstream:
         task.add_done_callback(self._ended)
         return await call.answered()
 
+    async def stream(self, request: UpstreamRequest, sink: Sink) -> None:
+        # Left, not cut off, for the same reason: it is told that its caller has gone.
+        call = _StreamedCall(request, sink)
+        task = asyncio.get_running_loop().create_task(self._carry(call))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            await asyncio.shield(task)
+        finally:
+            call.left.set()
+
+    async def _carry(self, call: _StreamedCall) -> None:
+        await self._app(call.scope(), call.receive, call.send)
+
     async def _serve(self, call: _Call) -> None:
         try:
             await self._app(call.scope(), call.receive, call.send)
@@ -276,3 +329,26 @@ class _Call:
     def _late(self) -> None:
         if not self._answer.done():
             self._answer.set_exception(UpstreamFailedError(Failure.TIMEOUT))
+
+
+class _StreamedCall(_Call):
+    """The same of an answer that is passed on as it comes."""
+
+    def __init__(self, request: UpstreamRequest, sink: Sink) -> None:
+        super().__init__(request)
+        self._sink = sink
+        self.left = asyncio.Event()
+
+    async def receive(self) -> Message:
+        if self._given:
+            await self.left.wait()
+            return {"type": "http.disconnect"}
+        return await super().receive()
+
+    async def send(self, message: Message) -> None:
+        if self.left.is_set():
+            raise OSError("the caller has left")  # as ASGI 2.4 wants it
+        if message["type"] == "http.response.start":
+            await self._sink.begin(message["status"], list(message.get("headers", ())))
+        elif message.get("body"):
+            await self._sink.part(message["body"])

@@ -19,6 +19,7 @@ from tongban_shared.errors import WireError
 from tongban_shared.ids import CaseId
 from tongban_shared.messages.codec import CONTRACTS
 from tongban_shared.messages.common import Ahead, Receipt, Returned, Started
+from tongban_shared.messages.consultation import ConsultationAnswered, ConsultationAsked
 from tongban_shared.messages.home import Granting
 from tongban_shared.messages.migration import Acceptance, Certificate, Inquire, Offer, Reissue, Settled
 from tongban_shared.messages.newborn import BirthRequested
@@ -36,8 +37,15 @@ if TYPE_CHECKING:
 LOOKED_AHEAD = 64
 # A receipt of an older program does not say by which incarnation.
 ANY_INCARNATION = 2**31
-SEALED = frozenset({Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name})
+SEALED = frozenset(
+    {
+        *(Offer.name, Reissue.name, BirthRequested.name, ChangeRequested.name),
+        *(ConsultationAsked.name, ConsultationAnswered.name),
+    }
+)
 ENCLOSING = frozenset(body.name for body in CONTRACTS if issubclass(body, Granting))
+# Messages of a case about another one.
+ABOUT = frozenset(contract.name for contract in CONTRACTS if "about" in contract.model_fields)
 RETURNED_TO_SENDER = frozenset({"UNKNOWN_TYPE", "UNKNOWN_VERSION", "BAD_BODY"})
 
 
@@ -106,6 +114,12 @@ class Batch:
         """Persons whom something has befallen."""
         bodies = [taken.message.body for taken in self.taken if taken.message.envelope.type == Notice.name]
         return {cast("Notice", body).person for body in bodies}
+
+    @property
+    def asked_about(self) -> set[str]:
+        """Cases that messages are about, which may be the first that is heard of them here."""
+        messages = (taken.message for taken in self.taken)
+        return {cast("Any", message.body).about for message in messages if message.envelope.type in ABOUT}
 
     def receipt(self, sender: str) -> Receipts:
         """What this unit acknowledges to `sender`."""

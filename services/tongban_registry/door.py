@@ -13,7 +13,15 @@ from tongban_shared.cases.common import Application, MaterialIn, PersonRef
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import REGISTER_CHANGE, Scope
 from tongban_shared.errors import LedgerDownError, RefusedError
-from tongban_shared.ids import PersonKey, check_id_number, name_check, org_code, person_key, province
+from tongban_shared.ids import (
+    PersonKey,
+    case_id,
+    check_id_number,
+    name_check,
+    org_code,
+    person_key,
+    province,
+)
 from tongban_shared.messages.types import CODE
 from tongban_shared.web.problems import PROBLEMS
 
@@ -95,11 +103,14 @@ class MaterialsIn(Closed):
 
 
 class DecisionIn(Closed):
-    """POST /v1/cases/{case_id}/decision. A refusal names one of /problems, a return what is needed."""
+    """POST /v1/cases/{case_id}/decision. A refusal names one of /problems, a return what is needed.
 
-    outcome: Literal["approve", "refuse", "return"]
+    escalate: an expert who was consulted can't tell. note: words; of a consultation they are the advice.
+    """
+
+    outcome: Literal["approve", "refuse", "return", "escalate"]
     reason_code: ReasonCode | None = None
-    note: Long | None = None
+    note: Long | None = Field(default=None, repr=False)
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
     materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
 
@@ -107,7 +118,16 @@ class DecisionIn(Closed):
 class ProgressIn(Closed):
     """POST /v1/cases/{case_id}/progress: what the window reports of a case under way."""
 
-    step: Literal["made", "handed_over", "printed", "returned", "paper_sent", "paper_received", "collected"]
+    step: Literal[
+        "made",
+        "handed_over",
+        "printed",
+        "returned",
+        "paper_sent",
+        "paper_received",
+        "collected",
+        "advice_read",
+    ]
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
@@ -207,6 +227,13 @@ class Door:
                 "NOT_REGISTERED", "number and name are not registered together in one province"
             )
         return holders.pop()
+
+    async def case(self, number: str) -> Case:
+        """A case of this registry. Raises BadInputError: no case number, or CASE_UNKNOWN."""
+        found = await self._store.case(case_id(number))
+        if found is None:
+            raise RefusedError("CASE_UNKNOWN")
+        return found[0]
 
     async def takes_members(self, household_no: str) -> bool:
         """Whether a household exists here and is open."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field, StringConstraints, ValidationError
 
 from tongban_registry.door import ApplicationIn, Checked, Closed, Door, Entered, Entry, PersonIn, materials_of
+from tongban_registry.entries_consultation import ConsultationDetailsIn, consultation_data
 from tongban_registry.entries_newborn import NewbornDetailsIn, newborn_fields
 from tongban_shared.cases.certificate_data import CertificateData, Kind
 from tongban_shared.cases.common import is_trusted
@@ -237,6 +238,11 @@ async def _newborn(door: Door, given: ApplicationIn, item: Item, checked: Checke
     return data, await door.origin([PersonKey(data.persons[0].person)])
 
 
+async def _consultation(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
+    del item
+    return await consultation_data(door, given, details_in(ConsultationDetailsIn, given.details), checked)
+
+
 def _with_guardian(door: Door, given: ApplicationIn, guardian: PersonIn | None) -> None:
     """Under 16 the guardian applies (居民身份证法 Art. 7, 公安部令第78号 Art. 9). Raises RefusedError."""
     today = door.office.today()
@@ -257,4 +263,5 @@ ENTRIES: Mapping[str, Entry] = {
     "temporary_id": _temporary_id,
     "register_change": _register_change,
     "newborn": _newborn,
+    "consultation": _consultation,
 }

@@ -231,6 +231,7 @@ class Hall:
             if command.reply is not None and not command.reply.done():
                 command.reply.set_result(reply)
         self.closing.committed(unit.changes.cases.values())
+        self.closing.noted(str(line[0]) for line in unit.changes.timeline)
         if self.after_commit is not None:
             await self.after_commit(Committed(sealed, unit.asks))
 
@@ -289,7 +290,7 @@ class Hall:
             loaded.cases |= await tx.cases(frozen_for)
             # Not those read above: their records have been put to them.
             loaded.people |= await tx.persons(loaded.persons_of(frozen_for) - loaded.people.keys())
-        loaded.others = await tx.cases(loaded.cases_of(loaded.people.keys()) - loaded.cases.keys())
+        loaded.others = await tx.cases(loaded.near_by(batch.asked_about))
         loaded.notices = await tx.notices(befell)
         loaded.proofs = await tx.proofs(silent | loaded.persons_of(batch.cases_of(READS_PROOFS)))
         asking = {person for command in commands if command.name == "apply" for person in command.persons}
@@ -330,9 +331,8 @@ class Hall:
             send_again(unit, envelope, cast("Resend", taken.message.body))
             return
         arrival = arrival_of(unit, taken)
-        if arrival is None:
-            return
-        self._decide_all(unit, [arrival])
+        if arrival is not None:
+            self._decide_all(unit, [arrival])
 
     def _decide_all(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
         """Decide messages, and after each that moves its case those that waited for it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from tongban_shared.cases.kinds import KINDS
 from tongban_shared.documents.verify import Status
 from tongban_shared.registration import CLAIMING, PaperOnFile, Person
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Loaded:
-    """What the unit's reads brought, by key. others: cases that hold persons up and are not decided here.
+    """What the unit's reads brought, by key. others: cases that are near by, and not decided here.
 
     documents: those that a message of this unit may enclose, as signed, current ones alone.
     """
@@ -43,6 +44,15 @@ class Loaded:
         """Persons of these cases."""
         found = (self.cases.get(case_id) for case_id in case_ids)
         return {person for case in found if case for person in case.persons}
+
+    def near_by(self, asked_about: AbstractSet[str]) -> set[str]:
+        """Cases that are not decided on: those that hold these persons up, and those that these ask about."""
+        about = {KINDS[case.kind].about(case) for case in self.cases.values()} - {""}
+        return (self.cases_of(self.people.keys()) | about | asked_about) - self.cases.keys()
+
+    def known(self, case_id: str) -> Case | None:
+        """A case as it stands within this unit, or as it was read where nothing is decided on it."""
+        return self.cases.get(case_id) or self.others.get(case_id)
 
     def homes_of(self, persons: AbstractSet[str]) -> set[str]:
         """Households that these persons could leave."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tongban_shared.catalogue import Catalogue
     from tongban_shared.keys import Secrets
     from tongban_shared.ports import Clock, Signer
-    from tongban_shared.provinces import ProvinceProfile
+    from tongban_shared.provinces import ProvinceProfile, WorkingCalendar
     from tongban_shared.wire import Opener
 
 
@@ -78,7 +78,10 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """One province's registry as configured. `org` is the county bureau that signs, `peers` all others."""
+    """One province's registry as configured. `org` is the county bureau that signs, `peers` all others.
+
+    calendars: working days of every province, as its file says.
+    """
 
     profile: ProvinceProfile
     signer: Signer
@@ -88,6 +91,7 @@ class Office:
     clock: Clock
     org: str
     peers: tuple[str, ...] = ()
+    calendars: Mapping[str, WorkingCalendar] = field(default_factory=dict)
 
     def today(self) -> date:
         """The day in China, which has one time zone; storage keeps UTC."""

@@ -15,10 +15,12 @@ import structlog
 
 from tongban_registry.asker import Asker, question_of
 from tongban_registry.commands import Command
+from tongban_registry.consultation_http import consultation_routes
 from tongban_registry.custody_statements import Speaker, Statements
 from tongban_registry.documents_http import document_routes
 from tongban_registry.door import Door
 from tongban_registry.entries import ENTRIES
+from tongban_registry.events_http import event_routes
 from tongban_registry.gate import Gate
 from tongban_registry.health import MIGRATIONS, VERSION, Vitals, first_reason, ledger_check
 from tongban_registry.http import case_routes, change_routes, decision_routes, registration_routes
@@ -45,6 +47,7 @@ from tongban_registry.storage.store import RegistryStore
 from tongban_registry.tasks_http import Desk, task_routes
 from tongban_registry.timers import run_timers
 from tongban_registry.unit import Ask
+from tongban_registry.views import provinces
 from tongban_shared.catalogue import load_catalogue
 from tongban_shared.errors import StoreDownError, TransportDownError
 from tongban_shared.keys import load_directory, load_secrets, load_signer
@@ -135,6 +138,7 @@ class Registry:
             catalogue=load_catalogue(),
             clock=around.clock,
             org=profile.county_bureau,
+            calendars={code: other.calendar for code, other in provinces().items()},
         )
         hall = Hall(office, store, await store.counters(), Meters())
         if around.fences is not None:
@@ -218,6 +222,7 @@ class Registry:
 
     async def stop(self) -> None:
         """Stop reading, end the hall between two units, let out what was committed, close the database."""
+        self.hall.closing.end()
         healthy = bool(self._tasks) and await self.failed() is None
         await _end([self._opening] if self._opening is not None else [])
         await _end(self._sources)
@@ -269,6 +274,8 @@ class Registry:
         add_health_routes(app, self.health)
         app.include_router(case_routes(self.hall, self.door))
         app.include_router(change_routes(self.hall))
+        app.include_router(consultation_routes(self.store))
+        app.include_router(event_routes(self.hall, (more or {}).get("process")))
         app.include_router(decision_routes(self.hall, self.desk))
         app.include_router(registration_routes(self.hall, self.door, self.gate))
         app.include_router(task_routes(self.desk))

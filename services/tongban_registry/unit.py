@@ -95,6 +95,7 @@ class Unit:
             match_percent=limits.match_percent,
             handing_over=self._handing_over,
             put_back=counters.incarnation > 1,
+            calendars=office.calendars,
         )
 
     def remember_parked(self, arrival: Arrival) -> None:
@@ -240,6 +241,9 @@ class Unit:
         self.changes.timeline.append(row)
         self.notes.setdefault(case.id, []).append(row)
         kind = KINDS[case.kind]
+        entry = kind.logs(case, event)
+        if entry:
+            self._log(kind.about(case), (at, province, entry, actor))
         self._count(before, case)
         if case.closed_at is not None and case.side is Side.DESTINATION:
             self.changes.claims_done.append((case.id,))
@@ -251,6 +255,12 @@ class Unit:
         for person in case.persons if told is not None else ():
             access = (person, f"province:{to}", case.kind.upper(), case.id, told, at)
             self.changes.accesses.append(access)
+
+    def _log(self, case_id: str, entry: tuple[int, str, str, str]) -> None:
+        """A line in the timeline of another case, which stays as it is; nothing where it is not known."""
+        case = self._loaded.known(case_id)
+        if case is not None:
+            self.changes.timeline.append((case_id, *entry, str(case.state), None))
 
     def _count(self, before: Case | None, case: Case) -> None:
         """Which open case a person has of a type that counts: the first one, until it is closed."""

@@ -59,7 +59,7 @@ def case_view(
         "waiting_for": waiting_for(case),
         "missing_materials": list(case.data.missing),
         **_own(case),
-        "timeline": [_entry(row) for row in timeline],
+        "timeline": [timeline_entry(row) for row in timeline],
         "version": case.version,
     }
     if case.refusal is not None and case.closed_at is not None:
@@ -154,7 +154,8 @@ def _own(case: Case) -> dict[str, Any]:
     return {name: local(value) if isinstance(value, datetime) else value for name, value in shown.items()}
 
 
-def _entry(row: Sequence[Any]) -> dict[str, Any]:
+def timeline_entry(row: Sequence[Any]) -> dict[str, Any]:
+    """One line of a timeline; row: see `case_view`."""
     _, at, province, event, actor, state, sent = row
     return {
         "at": local(from_us(at)),

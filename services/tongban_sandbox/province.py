@@ -16,6 +16,7 @@ import structlog
 from tongban_gateway.upstream import (
     AsgiUpstream,
     Failure,
+    Sink,
     UpstreamFailedError,
     UpstreamRequest,
     UpstreamResponse,
@@ -169,6 +170,21 @@ class ProvinceHost:
             answer.cancel()
             raise UpstreamFailedError(Failure.BROKEN)
         return answer.result()
+
+    async def stream(self, request: UpstreamRequest, sink: Sink) -> None:
+        """Carry one stream of the gateway, until it ends or the registry does. Raises UpstreamFailedError."""
+        door, crash = self._door, self._crash
+        if door is None or crash is None or self._end.cut:
+            raise UpstreamFailedError(Failure.CONNECT)
+        carried = asyncio.ensure_future(door.stream(request, sink))
+        try:
+            await asyncio.wait((carried, crash), return_when=asyncio.FIRST_COMPLETED)
+            if not carried.done():
+                raise UpstreamFailedError(Failure.BROKEN)
+            carried.result()
+        finally:
+            carried.cancel()
+            await asyncio.gather(carried, return_exceptions=True)
 
     async def close(self) -> None:
         """The gateway lets go; whoever runs the country stops the registry."""

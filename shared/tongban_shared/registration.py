@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set as AbstractSet
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tongban_shared.ids import CaseId
 from tongban_shared.validity import age_on
+
+if TYPE_CHECKING:
+    from tongban_shared.provinces import WorkingCalendar
 
 ADULT_AGE = 18
 
@@ -107,7 +111,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     papers: by person. under_way: by person and case type, of the types that count. match_percent: from which
     score on a face is the one on file. handing_over: persons about whom the ledger is being asked (M4).
-    put_back: this database was; it may forget.
+    put_back: this database was; it may forget. calendars: working days by province, as their files say.
     """
 
     province: str
@@ -125,6 +129,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     match_percent: int = 100
     handing_over: AbstractSet[str] = frozenset()
     put_back: bool = False
+    calendars: Mapping[str, WorkingCalendar] = {}
 
     def other_case(self, person: str, kind: str, case_id: str) -> str | None:
         """Another case of that type which this register has open for the person, or whose paper they hold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from tongban_gateway.app import GatewayApp, Options, create_app
 from tongban_gateway.breaker import BreakerPolicy
@@ -19,6 +19,7 @@ from tongban_gateway.forward import Patience
 from tongban_gateway.upstream import (
     AsgiUpstream,
     Failure,
+    Sink,
     Upstream,
     UpstreamFailedError,
     UpstreamRequest,
@@ -45,6 +46,7 @@ NEW_CASE = {
     "applicant": {"id_number": NUMBER, "name": NAME},
     "destination": {"province": "44", "org_code": "440100000100", "address": "示例路1号"},
 }
+STREAMS_MAX = 2
 KEY = {"Idempotency-Key": "k-1"}
 
 
@@ -87,9 +89,12 @@ class SmallRegistry:
     bodies: list[bytes] = field(default_factory=list)
     blocked: asyncio.Event | None = None
     cases: list[dict[str, Any]] = field(default_factory=list)
+    events: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+    listened_to: int = 0
 
     def app(self) -> FastAPI:
         app = new_app("small registry", "0")
+        app.add_api_route("/v1/cases/{number}/events", self._stream)
 
         @app.post("/v1/registrations/lookup")
         async def lookup(request: Request) -> Response:
@@ -132,6 +137,19 @@ class SmallRegistry:
         install(app)
         return app
 
+    async def _stream(self, number: str, request: Request) -> Response:
+        del number
+        self.seen.append(request)
+        return StreamingResponse(self._events(), media_type="text/event-stream")
+
+    async def _events(self) -> AsyncIterator[str]:
+        self.listened_to += 1
+        try:
+            while (event := await self.events.get()) is not None:
+                yield event
+        finally:
+            self.listened_to -= 1
+
     def _lookup(self, asked: dict[str, str]) -> Response:
         number = asked["id_number"]
         if self.recovering:
@@ -171,6 +189,13 @@ class Way:
             raise UpstreamFailedError(self.failure)
         return await self._inner.send(request)
 
+    async def stream(self, request: UpstreamRequest, sink: Sink) -> None:
+        self.tried += 1
+        if self.failure is not None and self.failures_left > 0:
+            self.failures_left -= 1
+            raise UpstreamFailedError(self.failure)
+        await self._inner.stream(request, sink)
+
     async def close(self) -> None:
         await self._inner.close()
 
@@ -189,6 +214,7 @@ class Country:
             clock=FixedClock(),
             patience=Patience(answer_timeout_s, fan_out_timeout_s=20.0, breaker=breaker),
             ticks=lambda: self.now_s,
+            streams_open_max=STREAMS_MAX,
         )
         ways: dict[Province, Upstream] = dict(self.ways)
         self.gateway: GatewayApp = create_app(profiles(), ways, self.ledger, SECRETS, options=options)

@@ -33,12 +33,13 @@ VALUES = {
     "name": "示例名",
 }
 REPORTS = {state: step for play in PLAYS.values() for state, step in play.reports.items()}
+REPORTS |= {"ANSWERED": "advice_read"}
 HEAD, SPLIT = "NEW_HEAD", "NEW_HOUSEHOLD"
 WITH_OTHERS = frozenset({"KINSHIP", HEAD, SPLIT})
 ENDED_FIRST = {"0115": "0622", "0623": "0622", "0202": "0624", "0603": "0624"}
 """A registration comes back, or is certified to have ended, only after it has: the item that ends it."""
-CARD_FIRST = {"0401": "0301"}
-"""A temporary card needs an open case of an identity card."""
+CARD_FIRST = {"0401": "0301", "0701": "0301"}
+"""A temporary card needs an open case of an identity card; an expert is asked about one."""
 
 
 class Walk:
@@ -61,15 +62,19 @@ class Walk:
         family = self._people.pop(0 if needs_others(item) else -1)
         if item["code"] in ENDED_FIRST:
             await self._to_its_end(await self._apply(await self._item(ENDED_FIRST[item["code"]]), family))
+        about = ""
         if item["code"] in CARD_FIRST:
-            await self._apply(await self._item(CARD_FIRST[item["code"]]), family)
-        return await self._to_its_end(await self._apply(item, family))
+            about = await self._apply(await self._item(CARD_FIRST[item["code"]]), family)
+        return await self._to_its_end(await self._apply(item, family, about))
 
     async def _item(self, code: str) -> dict[str, Any]:
         return next(item for item in await self.items() if item["code"] == code)
 
-    async def _apply(self, item: dict[str, Any], family: list[Resident]) -> str:
-        reply = await self._call("POST", "/v1/cases", body_for(item, family))
+    async def _apply(self, item: dict[str, Any], family: list[Resident], about: str = "") -> str:
+        body = body_for(item, family)
+        if item["case_type"] == "consultation":
+            body["details"] = {"about": about, "question": "示例问题"}
+        reply = await self._call("POST", "/v1/cases", body)
         assert reply.status == 202, (item["code"], reply.status, reply.body)
         return str(reply.body["case_id"])
 

@@ -16,6 +16,7 @@ from tests.stories.crowd import Trip, depart, plan
 from tests.stories.owed import forgotten, states_seen
 from tests.stories.world import Country
 from tongban_registry.views import ACTIONS, case_view, provinces
+from tongban_shared.cases.consultation_data import ConsultationData
 from tongban_shared.cases.home_data import Asked
 from tongban_shared.cases.kind import Case, Step, Waits, check_table
 from tongban_shared.cases.kinds import KINDS
@@ -31,6 +32,7 @@ RECORDS: dict[str, Any] = {
     "migration": MigrationData(migration_type="SPOUSE"),
     **{name: kind.data() for name, kind in KINDS.items() if issubclass(kind.data, Asked)},
     "newborn": NewbornData(follows="MOTHER", asked=A),
+    "consultation": ConsultationData(),
 }
 AT_DESTINATION = {
     "precheck": "CHECKING",

@@ -30,6 +30,7 @@ class Desk:
     profile = load_provinces()[Province(B)]
     province = Province(B)
     org = profile.county_bureau
+    calendars = {province: profile.calendar}  # noqa: RUF012  # read alone
 
 
 def unit_with(state: Registration, moved_to: str | None = None) -> Unit:

@@ -25,6 +25,7 @@ class Desk:
     profile = load_provinces()[Province("33")]
     province = Province("33")
     org = profile.county_bureau
+    calendars = {province: profile.calendar}  # noqa: RUF012  # read alone
 
 
 def test_a_new_head_keeps_the_resident_form() -> None:

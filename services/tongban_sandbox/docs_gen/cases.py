@@ -8,7 +8,15 @@ from datetime import timedelta
 from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, prose, table
-from tongban_shared.cases import certificate, id_card, migration, newborn, register_change, temporary_id
+from tongban_shared.cases import (
+    certificate,
+    consultation,
+    id_card,
+    migration,
+    newborn,
+    register_change,
+    temporary_id,
+)
 from tongban_shared.cases.kind import NEW, OK, CaseKind, Side, Step
 
 DAYS_FROM = timedelta(days=7)
@@ -27,7 +35,10 @@ codes of [the rules](../rules.md)."""
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """What differs from page to page. source: its table's file. asking: states drawn as one box, or ()."""
+    """What differs from page to page. source: its table's file. asking: states drawn as one box, or ().
+
+    way: heading of the part that leads where people want to go.
+    """
 
     title: str
     source: str
@@ -35,6 +46,7 @@ class CasePage:
     steps: Sequence[Step]
     sides: Mapping[Side, str]
     asking: tuple[str, ...] = ()
+    way: str = "The way to the document:"
 
 
 MIGRATION_PAGE = CasePage(
@@ -44,6 +56,7 @@ MIGRATION_PAGE = CasePage(
     migration.STEPS,
     {Side.DESTINATION: "Destination (迁入地)", Side.ORIGIN: "Origin (迁出地)"},
     migration.ASKING,
+    "The way to settlement:",
 )
 CERTIFICATE_PAGE = CasePage(
     "Household certificates 户籍类证明",
@@ -86,6 +99,14 @@ NEWBORN_PAGE = CasePage(
         Side.ORIGIN: "Home registry, and the other parent's (户籍地、另一方户籍地)",
     },
 )
+CONSULTATION_PAGE = CasePage(
+    "Consultations 远程帮办",
+    "shared/tongban_shared/cases/consultation.py",
+    consultation.CONSULTATION,
+    consultation.STEPS,
+    {Side.DESTINATION: "Window (受理窗口)", Side.ORIGIN: "Expert's registry (户籍地)"},
+    way="The way to advice:",
+)
 
 
 def case_page(about: CasePage) -> str:
@@ -97,7 +118,7 @@ def case_page(about: CasePage) -> str:
     for side, title in about.sides.items():
         mine = [step for step in steps if step.side is side]
         forward = hopeful(mine, kind)
-        blocks += [f"## {title}", "The way to settlement:" if about.asking else "The way to the document:"]
+        blocks += [f"## {title}", about.way]
         onward = [step for step in mine if step.next in forward]
         blocks += [diagram(onward, "TB", about.asking), "The ways out:"]
         blocks += [diagram([step for step in mine if step.next not in forward], "LR", about.asking)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from tongban_sandbox.docs_gen.asyncapi import asyncapi_text
 from tongban_sandbox.docs_gen.cases import (
     CERTIFICATE_PAGE,
+    CONSULTATION_PAGE,
     ID_CARD_PAGE,
     MIGRATION_PAGE,
     NEWBORN_PAGE,
@@ -30,6 +31,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cases/temporary_id.md": partial(case_page, TEMPORARY_ID_PAGE),
     "cases/register_change.md": partial(case_page, REGISTER_CHANGE_PAGE),
     "cases/newborn.md": partial(case_page, NEWBORN_PAGE),
+    "cases/consultation.md": partial(case_page, CONSULTATION_PAGE),
     "messages.md": messages_page,
     "items.md": items_page,
     "problems.md": problems_page,

@@ -64,7 +64,7 @@ class Decision:
 
     outcome: str
     reason_code: str | None = None
-    note: str | None = None
+    note: str | None = field(default=None, repr=False)
     materials: tuple[str, ...] = ()
 
 

@@ -182,6 +182,16 @@ def no_voids(_case: Case, _around: Surroundings) -> Mapping[str, Status]:
     return {}
 
 
+def about_none(_case: Case) -> str:
+    """It stands for itself."""
+    return ""
+
+
+def logs_nothing(_case: Case, _event: Event) -> str:
+    """No other case is told of it."""
+    return ""
+
+
 Judge = Callable[[Case, Event, Surroundings], Verdict]
 Amend = Callable[[Case, Event, Surroundings, Verdict], Case]
 Compose = Callable[[Case, Event, Surroundings], tuple[Case, Draft]]
@@ -191,6 +201,8 @@ MakePaper = Callable[[Case, Event, Surroundings], Paper]
 Variant = Callable[[Case], str | None]
 Hears = Callable[[Case, Event], bool | None]
 Retired = Callable[[Case, Event], Draft | bool]
+About = Callable[[Case], str]
+Logs = Callable[[Case, Event], str]
 Voids = Callable[[Case, Surroundings], Mapping[str, Status]]
 Steps = Mapping[tuple[Side, str, str, str], Step]
 
@@ -226,7 +238,9 @@ class CaseKind:
     that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
     item of its type a case is; None: its other side's mirror is of no item.
     hears: whom a message of a known case must be from. retired: what somebody is told who is not asked any more
-    and speaks again, by a past that was put back; True: nothing. It changes nothing here.
+    and speaks again, by a past that was put back; True: nothing. It changes nothing here. about: the number of
+    another case, or nothing. logs: what the timeline of that one is told of an event, or nothing; it changes in
+    nothing else.
     """
 
     name: str
@@ -250,6 +264,8 @@ class CaseKind:
     variant: Variant | None = None
     hears: Hears = from_other_side
     retired: Retired = nobody_retired
+    about: About = about_none
+    logs: Logs = logs_nothing
 
 
 def index_steps(steps: Sequence[Step]) -> Steps:

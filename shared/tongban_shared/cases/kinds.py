@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tongban_shared.cases.certificate import CERTIFICATE
+from tongban_shared.cases.consultation import CONSULTATION
 from tongban_shared.cases.id_card import ID_CARD
 from tongban_shared.cases.kind import CaseKind
 from tongban_shared.cases.migration import MIGRATION
@@ -13,5 +14,6 @@ from tongban_shared.cases.register_change import REGISTER_CHANGE
 from tongban_shared.cases.temporary_id import TEMPORARY_ID
 
 KINDS: Mapping[str, CaseKind] = {
-    kind.name: kind for kind in (MIGRATION, CERTIFICATE, ID_CARD, TEMPORARY_ID, REGISTER_CHANGE, NEWBORN)
+    kind.name: kind
+    for kind in (MIGRATION, CERTIFICATE, ID_CARD, TEMPORARY_ID, REGISTER_CHANGE, NEWBORN, CONSULTATION)
 }

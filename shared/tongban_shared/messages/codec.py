@@ -19,6 +19,7 @@ from tongban_shared.errors import WireError
 from tongban_shared.messages import (
     certificate,
     common,
+    consultation,
     id_card,
     migration,
     newborn,
@@ -36,6 +37,7 @@ CONTRACTS: tuple[type[Body], ...] = (
     *temporary_id.BODIES,
     *register_change.BODIES,
     *newborn.BODIES,
+    *consultation.BODIES,
     *registration.BODIES,
     *common.BODIES,
 )
