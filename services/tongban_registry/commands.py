@@ -21,6 +21,7 @@ from tongban_registry.ratings import rate
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
 from tongban_registry.views import case_view
+from tongban_shared.cases.common import MaterialIn, Supplied
 from tongban_shared.cases.kind import Case, Event, Side
 from tongban_shared.decide import Fate
 from tongban_shared.ids import SERIALS, make_case_id
@@ -113,7 +114,15 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
         return Reply(code="STEP_NOT_ALLOWED")
     if command.contact is not None:
         unit.changes.contacts.append((case_id, *command.contact))
+    _log_look_ups(unit, outcome.case, command.body.data.materials, command.officer)
     return _reply(unit, outcome.case, ACCEPTED)
+
+
+def _log_look_ups(unit: Unit, case: Case, materials: Sequence[MaterialIn], officer: str | None) -> None:
+    """Who looked at which document of the applicant instead of having it handed in (免提交)."""
+    place = (case.persons[0], officer or "system", "DOCUMENT", case.id)
+    looked_up = (material.kind for material in materials if material.waived_by_licence is not None)
+    unit.changes.accesses.extend((*place, kind, to_us(unit.now)) for kind in looked_up)
 
 
 def _on_case(unit: Unit, command: Command) -> Reply:
@@ -131,6 +140,8 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         late = command.name == "withdraw" and case.state in COMMITTED
         code = outcome.code if outcome is not None and outcome.fate is Fate.REFUSED else None
         return Reply(code="TOO_LATE" if late else code or "STEP_NOT_ALLOWED", case_id=case.id)
+    if isinstance(command.body, Supplied):
+        _log_look_ups(unit, outcome.case, command.body.materials, command.officer)
     return _reply(unit, outcome.case, ACCEPTED) if command.reply is not None else NO_REPLY
 
 

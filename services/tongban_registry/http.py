@@ -22,9 +22,8 @@ from tongban_registry.door import (
     MaterialsIn,
     ProgressIn,
     check_asked_for,
-    check_materials,
-    materials_of,
 )
+from tongban_registry.materials import check_materials
 from tongban_registry.ratings_http import RatingIn, rating_of
 from tongban_registry.views import case_view
 from tongban_shared.cases.common import Decision, Supplied
@@ -86,7 +85,7 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
     return router
 
 
-def change_routes(hall: Hall) -> APIRouter:
+def change_routes(hall: Hall, door: Door) -> APIRouter:
     """What applicants change in a case under way, and say of one that has ended."""
     router = APIRouter(tags=["cases"])
 
@@ -98,9 +97,14 @@ def change_routes(hall: Hall) -> APIRouter:
     async def materials(case_id: str, given: MaterialsIn, request: Request, key: Key = None) -> Response:
         case = await _case(hall, case_id)
         item = hall.office.catalogue.item(case.item)
-        handed = {m.kind for m in case.data.materials} | {m.kind for m in given.materials}
-        body = Supplied(materials_of(given.materials), check_materials(item, sorted(handed)))
-        return await _put(hall, Command("materials", body=body, case_id=case.id), (request, key))
+
+        async def checked() -> Command:
+            taken = await door.materials.taken(item, given.materials, PersonKey(case.persons[0]))
+            handed = {material.kind for material in (*case.data.materials, *taken)}
+            body = Supplied(taken, check_materials(item, handed))
+            return Command("materials", body=body, case_id=case.id)
+
+        return await _put_checked(hall, checked(), (request, key))
 
     @router.post("/v1/cases/{case_id}/progress", status_code=202, summary="Made, printed, handed over")
     async def progress(case_id: str, given: ProgressIn, request: Request, key: Key = None) -> Response:

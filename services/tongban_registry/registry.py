@@ -268,7 +268,7 @@ class Registry:
         self.health = vitals.health(self.hall.meters.registry)
         add_health_routes(app, self.health)
         app.include_router(case_routes(self.hall, self.door))
-        app.include_router(change_routes(self.hall))
+        app.include_router(change_routes(self.hall, self.door))
         app.include_router(decision_routes(self.hall, self.desk))
         app.include_router(registration_routes(self.hall, self.door, self.gate))
         app.include_router(task_routes(self.desk))

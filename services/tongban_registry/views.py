@@ -67,7 +67,17 @@ def case_view(
         view["refusal"]["retry_at"] = local(case.retry_at)
     if case.closed_at is not None:
         view["closed_at"] = local(case.closed_at)
-    return view
+    return view | _of_materials(case)
+
+
+def _of_materials(case: Case) -> dict[str, Any]:
+    """What was looked up instead of handed in, and with what grade."""
+    waived = [
+        {"kind": material.kind, "licence_id": material.waived_by_licence, "grade": material.grade}
+        for material in case.data.materials
+        if material.waived_by_licence is not None
+    ]
+    return {"waived_by_licence": waived} if waived else {}
 
 
 def waiting_for(case: Case) -> dict[str, Any] | None:

@@ -68,12 +68,18 @@ class TimeLimit:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the applicant hands in. e_licence: an e-licence (电子证照) can stand in for the paper."""
+    """What the applicant hands in. e_licence: an e-licence (电子证照) can stand in for the paper.
+
+    licences: kinds of our registries' own documents that do, looked up and not handed in (免提交).
+    deferrable: secondary, and may follow (容缺受理).
+    """
 
     kind: str
     title_zh: str
     main: bool
     e_licence: bool
+    licences: tuple[str, ...] = ()
+    deferrable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,10 @@ class Item:
         """Tell which materials were not given: a main one refuses the case, a secondary one is asked for."""
         return tuple(material for material in self.materials if material.kind not in given)
 
+    def material(self, kind: str) -> Material | None:
+        """What the item asks for under this kind; None: it does not."""
+        return next((material for material in self.materials if material.kind == kind), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -133,11 +143,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All items, by code in ascending order, and the titles of all kinds of material."""
+    """All items, by code in ascending order, and the titles of all kinds of material.
+
+    deferred_working_days: how long what may follow is waited for.
+    """
 
     version: str
     material_titles: Mapping[str, str]
     by_code: Mapping[str, Item]
+    deferred_working_days: int
 
     def item(self, code: str) -> Item:
         """Return the item. Raises UnknownItemError."""
@@ -178,6 +192,7 @@ def as_public(item: Item, province_capabilities: Capabilities | None = None) -> 
         shown["online"] = item.online and province_capabilities.online_application
         for material in shown["materials"]:
             material["e_licence"] = material["e_licence"] and province_capabilities.e_licence_lookup
+            material["licences"] = material["licences"] if material["e_licence"] else ()
     return shown
 
 
@@ -192,6 +207,14 @@ class _MaterialTable(BaseModel):
 
     title_zh: Text
     e_licence: bool = False
+    licences: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_.]*$")], ...] = ()
+    deferrable: bool = False
+
+    def as_asked(self, kind: str, *, main: bool) -> Material:
+        """The material as one item asks for it; a main one never follows."""
+        return Material(
+            kind, self.title_zh, main, self.e_licence, self.licences, self.deferrable and not main
+        )
 
 
 class _CaseTypeTable(BaseModel):
@@ -232,6 +255,7 @@ class _File(BaseModel):
     model_config = STRICT
 
     version: Text
+    deferred_working_days: Annotated[int, Field(ge=1, le=30)] = 5
     material: dict[Code, _MaterialTable]
     case_type: dict[str, _CaseTypeTable]
     item: dict[ItemCode, dict[str, Any]]
@@ -281,6 +305,7 @@ def parse_catalogue(text: str) -> Catalogue:
         version=table.version,
         material_titles=MappingProxyType({kind: entry.title_zh for kind, entry in table.material.items()}),
         by_code=MappingProxyType({item.code: item for item in items}),
+        deferred_working_days=table.deferred_working_days,
     )
 
 
@@ -354,7 +379,9 @@ def _read_materials(
     for kind, _ in asked:
         if kind not in known:
             raise CatalogueError(f"{where}: unknown material {kind}")
-    return tuple(Material(kind, known[kind].title_zh, main, known[kind].e_licence) for kind, main in asked)
+        if known[kind].licences and not known[kind].e_licence:
+            raise CatalogueError(f"{where}: material {kind} names licences and is no e-licence")
+    return tuple(known[kind].as_asked(kind, main=main) for kind, main in asked)
 
 
 def _refuse_doubles(what: str, values: list[str]) -> None:

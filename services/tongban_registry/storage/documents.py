@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class IssuedRow(msgspec.Struct, frozen=True):
-    """A document and how it stands today."""
+    """A document, how it stands today, and the key of whom it tells."""
 
     document: bytes
     status: Status
+    person: str
 
     def __repr__(self) -> str:
         """Without anything personal."""
@@ -58,4 +59,4 @@ def _under(licence_id: str) -> Select[Any]:
 
 
 def _issued(row: Row[Any]) -> IssuedRow:
-    return IssuedRow(row.document.encode(), Status(row.status))
+    return IssuedRow(row.document.encode(), Status(row.status), row.person)

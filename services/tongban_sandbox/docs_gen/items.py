@@ -31,8 +31,9 @@ decided at once under a standing approval; otherwise an officer decides. `member
 same case. `four eyes`: who takes an application in may not decide on it.
 `does`: what happens to the register ([effects](../shared/tongban_shared/effects.py)), or the item
 whose case type this one has. A missing **main** material refuses an application at the door, a missing
-secondary one leads to one notice of correction (补正). A province may support some of the types only; its
-file says so."""
+secondary one leads to one notice of correction (补正), unless it may follow and the applicant says that it
+will. A document of our own registries is looked up where the last table names its kind. A province may
+support some of the types only; its file says so."""
 
 
 def items_page() -> str:
@@ -93,9 +94,20 @@ def _materials_row(item: Item) -> Sequence[str]:
 
 
 def _materials_table(catalogue: Catalogue) -> str:
-    licences = {m.kind for item in catalogue.items() for m in item.materials if m.e_licence}
-    rows = [
-        (code(kind), title, yes(kind in licences))
-        for kind, title in sorted(catalogue.material_titles.items())
-    ]
-    return table(("kind", "material", "an e-licence (电子证照) stands in"), rows)
+    known = {m.kind: m for item in catalogue.items() for m in item.materials}
+    follows = {m.kind for item in catalogue.items() for m in item.materials if m.deferrable}
+    rows = []
+    for kind, title in sorted(catalogue.material_titles.items()):
+        found = known.get(kind)
+        looked_up = ", ".join(map(code, found.licences)) if found else ""
+        rows += [
+            (code(kind), title, yes(found is not None and found.e_licence), looked_up, yes(kind in follows))
+        ]
+    head = (
+        "kind",
+        "material",
+        "an e-licence (电子证照) stands in",
+        "looked up (免提交)",
+        "may follow (容缺受理)",
+    )
+    return table(head, rows)

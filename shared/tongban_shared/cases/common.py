@@ -31,12 +31,16 @@ class PersonRef(Frozen, frozen=True):
 
 
 class MaterialIn(Frozen, frozen=True):
-    """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made."""
+    """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made.
+
+    waived_by_licence: not handed in (免提交), this document of one of our registries was looked up instead.
+    """
 
     kind: str
     grade: str
     licence_id: str | None = None
     note: str | None = None
+    waived_by_licence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
