@@ -2,7 +2,7 @@
 
 容缺受理: a secondary material that the catalogue marks may follow within some working days. 免提交: a
 document that one of our registries issued is not handed in but named; this registry looks whether it is
-genuine, in force and the applicant's own. Source: rules S2, LW; domain.md §4.3.
+genuine, in force and the applicant's own. Source: rules S2, LA, LW; domain.md §4.3.
 """
 
 from __future__ import annotations

@@ -262,7 +262,7 @@ class Unit:
         """What the applicant is to be told of it, if they left word how."""
         change = notice_of(before, case)
         if change is not None:
-            urgent = load_templates().of(change.told, case.kind).urgent
+            urgent = load_templates().of(change.told, change.variant).urgent
             place = (notification_id(case.id, case.version), case.id, case.version)
             facts = msgspec.json.encode(change).decode()
             self.changes.notifications.append((*place, facts, int(urgent), int(change.last), to_us(self.now)))

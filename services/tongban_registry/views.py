@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tongban_registry.storage.rows import from_us
 from tongban_shared.case_clock import deadlines, stops_until
+from tongban_shared.cases.common import DEFERRED
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import load_catalogue
@@ -71,13 +72,15 @@ def case_view(
 
 
 def _of_materials(case: Case) -> dict[str, Any]:
-    """What was looked up instead of handed in, and with what grade."""
+    """What was looked up instead of handed in, with its grade; and what follows, till when the case waits."""
     waived = [
         {"kind": material.kind, "licence_id": material.waived_by_licence, "grade": material.grade}
         for material in case.data.materials
         if material.waived_by_licence is not None
     ]
-    return {"waived_by_licence": waived} if waived else {}
+    follow = list(case.data.missing) if case.state == DEFERRED else []
+    shown = {"waived_by_licence": waived, "deferred_materials": follow}
+    return {name: value for name, value in shown.items() if value}
 
 
 def waiting_for(case: Case) -> dict[str, Any] | None:

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tongban_shared.cases.kind import OK, Case, Draft, Event, Verdict
+from tongban_shared.cases.kind import NEW, OK, Case, Draft, Event, Verdict
 from tongban_shared.registration import Surroundings
 
 TRUSTED_GRADE = "A"
+DEFERRED = "DEFERRED"
+"""The state, of every case type alike, of an accepted case whose papers follow (容缺受理)."""
 RETRY_AFTER_DAYS = 1
 HOPS_MAX = 8
 """How often persons who are said to have moved on are followed. Source: domain.md §1.1."""
@@ -98,6 +100,18 @@ def is_trusted(materials: Iterable[MaterialIn]) -> bool:
 def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
     """The origin's reason goes to the applicant."""
     return Verdict(OK, event.body.code, event.body.retry_at)
+
+
+def still_owed(case: Case) -> str:
+    """The verdict on a case that lacks papers: they may follow, or the one notice asks for them."""
+    may_follow = case.data.deferred_until is not None and case.state in {NEW, DEFERRED}
+    return "deferred" if may_follow else "incomplete"
+
+
+def deferred_limit(case: Case, event: Event, around: Surroundings) -> datetime:
+    """The day that the door counted out, whatever was handed in since."""
+    until: datetime | None = case.data.deferred_until
+    return until or correction_limit(case, event, around)
 
 
 def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:

@@ -15,7 +15,7 @@ from tongban_shared.cases.kind import LIMIT, NEW, OK, Side, Step, Waits, h
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY
 AT_O, AT_D = Waits.ORIGIN, Waits.DESTINATION
-CORRECT = "correction"
+CORRECT, FOLLOWS = "correction", "deferred"
 ASK, A_DAY = h(1), h(24)
 
 Limit = timedelta | str | None
@@ -66,6 +66,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
     return (
         *_arrivals(desk, NEW, "apply"),
         *_arrivals(desk, H.CORRECTION, "materials"),
+        *_arrivals(desk, H.DEFERRED, "materials"),
         *_located(desk),
         *_answers(desk),
         *_heard(desk),
@@ -78,19 +79,21 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
 
 # fmt: off
 def _arrivals(desk: Desk, state: str, message: str) -> tuple[Step, ...]:
-    """The door of the accepting province: an application, or what was missing of it."""
+    """The door of the accepting province: an application, or what followed it or was asked for."""
     p, asked = desk.prefix, desk.answer
     lines = (
         Step(D, state, message, OK,           None,          "requested",     H.REQUESTED,  AT_O,      asked,       f"{p}1"),
         Step(D, state, message, "unlocated",  None,          "ledger.locate", H.LOCATING,   LEDGER,    ASK,         f"{p}1"),
-        Step(D, state, message, "incomplete", None,          None,            H.CORRECTION, APPLICANT, CORRECT,     "S2"),
         Step(D, state, message, "here",       *desk.yes(D),                                                         f"{p}2"),
         Step(D, state, message, "review",     desk.reviewed, None,            H.CHECKING,   OFFICER,   desk.review, f"{p}2"),
         Step(D, state, message, "refused",    None,          None,            H.REFUSED,    NOBODY,    None,        f"{p}4"),
     )
+    now = Step(D, state, message, "incomplete", None,        None,            H.CORRECTION, APPLICANT, CORRECT,     "S2")
+    later = Step(D, state, message, "deferred", None,        None,            H.DEFERRED,   APPLICANT, FOLLOWS,     "LA")
     if state == NEW:
-        return lines
-    return (*lines, Step(D, state, LIMIT, OK, None,          None,            H.EXPIRED,    NOBODY,    None,        "S2"))
+        return (*lines, now, later)
+    owed, source = (later, "LA") if state == H.DEFERRED else (now, "S2")
+    return (*lines, owed, Step(D, state, LIMIT, OK, None,    None,            H.EXPIRED,    NOBODY,    None,        source))
 
 
 def _located(desk: Desk) -> tuple[Step, ...]:
@@ -186,7 +189,7 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
 def _withdrawn(desk: Desk) -> tuple[Step, ...]:
     """Withdrawn before the grant was heard."""
     p = f"{desk.prefix}5"
-    here, going, again = (H.LOCATING, H.CORRECTION, H.CHECKING), H.WITHDRAWING, h(24)
+    here, going, again = (H.LOCATING, H.CORRECTION, H.DEFERRED, H.CHECKING), H.WITHDRAWING, h(24)
     asked = (H.REQUESTED, H.RETURNED)
     return (
         Step(D, here,  "withdraw", OK, None, None,         H.WITHDRAWN, NOBODY, None,  p),
@@ -242,6 +245,7 @@ LATE = frozenset(
 PUBLIC: dict[str, str] = {
     H.LOCATING: "RECEIVED",
     H.CORRECTION: "CORRECTION",
+    H.DEFERRED: "ACCEPTED",
     H.RETURNED: "CORRECTION",
     H.REQUESTED: "REVIEWING",
     H.CHECKING: "REVIEWING",
