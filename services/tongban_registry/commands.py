@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
+from tongban_registry.commitments import on_record, take_check, why_not
 from tongban_registry.loaded import Loaded
 from tongban_registry.notices import at_the_door
 from tongban_registry.peers import ask_again, issue_again, tell_started
@@ -76,9 +77,17 @@ class Command:
 
 
 async def load_for_door(tx: UnitOfWork, loaded: Loaded, commands: Sequence[Command]) -> None:
-    """What commands alone are decided by; two statements at most."""
+    """What commands alone are decided by; three statements at most."""
     loaded.rated = await tx.rated(c.case_id for c in commands if c.name == "rate" and c.case_id)
+    loaded.false_commitments = await tx.false_commitments(_committed(loaded, commands))
     loaded.replies = await tx.replies(command.key for command in commands if command.key)
+
+
+def _committed(loaded: Loaded, commands: Sequence[Command]) -> set[str]:
+    """Persons who commit themselves, and those whose commitment is checked."""
+    applying = {c.persons[0] for c in commands if c.name == "apply" and c.body.data.commitment is not None}
+    checked = {c.case_id for c in commands if c.name == "check" and c.case_id}
+    return applying | {loaded.cases[number].persons[0] for number in checked & loaded.cases.keys()}
 
 
 def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) -> Reply:
@@ -106,6 +115,8 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
     existing = unit.under_way(command.persons, command.kind)
     if existing is not None:
         return Reply(code="DUPLICATE_CASE", case_id=existing)
+    if on_record(unit, command):
+        return Reply(code="BAD_CREDIT")
     event = unit.event("apply", "", command.body, command.officer)
     serial = event.stamp % SERIALS
     case_id = make_case_id(unit.office.province, command.service, unit.office.today(), serial)
@@ -166,6 +177,17 @@ def _on_rate(unit: Unit, command: Command) -> Reply:
     if view is None:
         return Reply(code="RATING_EXISTS", case_id=case.id)
     return Reply(CREATED, msgspec.json.encode(view), case.id)
+
+
+def _on_check(unit: Unit, command: Command) -> Reply:
+    """An officer has looked into a commitment, after the case."""
+    case = unit.case(command.case_id or "")
+    if case is None:
+        return Reply(code="CASE_UNKNOWN")
+    code = why_not(unit, case)
+    if code is not None:
+        return Reply(code=code, case_id=case.id)
+    return _reply(unit, take_check(unit, case, command), OK)
 
 
 def _with_kept_offer(unit: Unit, case: Case, event: Event) -> Event:
@@ -248,6 +270,7 @@ _HANDLERS = {
     "apply": _on_apply,
     "limit": _on_limit,
     "rate": _on_rate,
+    "check": _on_check,
     "register": _on_register,
     "parked": _on_parked,
     "recovered": _on_recovered,

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from tongban_registry.commands import Command
 from tongban_registry.contact import ContactIn, sealed_contact
@@ -93,6 +101,14 @@ class MaterialInput(Closed):
         return self
 
 
+class CommitmentIn(Closed):
+    """The applicant's signed word (告知承诺) in place of these materials. version: of the text."""
+
+    materials: Annotated[list[MaterialKind], Field(min_length=1, max_length=20)]
+    version: Annotated[str, StringConstraints(max_length=20)]
+    signed_at: AwareDatetime
+
+
 class ApplicationIn(Closed):
     """POST /v1/cases. officer: who takes it in at a window, and may not sign it too.
 
@@ -108,6 +124,7 @@ class ApplicationIn(Closed):
     details: dict[str, Any] = {}
     materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
     deferred_materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
+    commitment: CommitmentIn | None = None
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
     contact: ContactIn | None = None
     officer: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
@@ -127,6 +144,14 @@ class DecisionIn(Closed):
     note: Long | None = None
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
     materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
+
+
+class CheckIn(Closed):
+    """POST /v1/cases/{case_id}/commitment: what an officer found out. note: how; of no resident by name."""
+
+    outcome: Literal["holds", "false"]
+    note: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(repr=False)
+    officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
 class ProgressIn(Closed):
@@ -182,7 +207,7 @@ class Door:
             raise RefusedError("TYPE_NOT_SUPPORTED", "this province does not offer this type yet")
         refs = self._persons(given, item)
         materials = await self.materials.taken(item, given.materials, PersonKey(refs[0].person))
-        handed = self.materials.handed(item, materials, given.deferred_materials)
+        handed = self.materials.handed(item, materials, given)
         data, origin = await self._entries[item.case_type](self, given, item, Checked(refs, handed))
         self._in_area(item, given.accepting_org, origin)
         return Command(

@@ -123,6 +123,7 @@ def _handed(handed: Handed) -> dict[str, Any]:
         "materials": handed.materials,
         "missing": handed.missing,
         "deferred_until": handed.deferred_until,
+        "commitment": handed.commitment,
     }
 
 

@@ -13,8 +13,10 @@ import msgspec
 from fastapi import APIRouter, Header, Request, Response
 
 from tongban_registry.commands import Command, Reply, replay
+from tongban_registry.commitments import Check
 from tongban_registry.door import (
     ApplicationIn,
+    CheckIn,
     DecisionIn,
     Door,
     HoldIn,
@@ -113,6 +115,13 @@ def change_routes(hall: Hall, door: Door) -> APIRouter:
             raise RefusedError("STEP_NOT_ALLOWED", instance=f"/v1/cases/{case.id}")
         who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
         return await _put(hall, Command(given.step, case_id=case.id, officer=who), (request, key))
+
+    @router.post("/v1/cases/{case_id}/commitment", summary="An officer has looked into a commitment")
+    async def commitment(case_id: str, given: CheckIn, request: Request, key: Key = None) -> Response:
+        who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
+        body = Check(given.outcome == "holds", given.note)
+        command = Command("check", body=body, case_id=checked_case_id(case_id), officer=who)
+        return await _put(hall, command, (request, key))
 
     @router.post("/v1/cases/{case_id}/rating", status_code=201, summary="Rate an ended case, once")
     async def rating(case_id: str, given: RatingIn, request: Request, key: Key = None) -> Response:

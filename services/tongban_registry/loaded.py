@@ -33,6 +33,7 @@ class Loaded:
     parked: Sequence[Any] = ()
     replies: dict[str, StoredReply] = field(default_factory=dict)
     rated: set[str] = field(default_factory=set)
+    false_commitments: set[tuple[str, str]] = field(default_factory=set)
 
     def persons_of(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of these cases."""

@@ -2,7 +2,8 @@
 
 容缺受理: a secondary material that the catalogue marks may follow within some working days. 免提交: a
 document that one of our registries issued is not handed in but named; this registry looks whether it is
-genuine, in force and the applicant's own. Source: rules S2, LA, LW; domain.md §4.3.
+genuine, in force and the applicant's own. 告知承诺: a proof is replaced by a signed word.
+Source: rules S2, LA, LW, CM; domain.md §4.3.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tongban_shared.cases.common import TRUSTED_GRADE, MaterialIn
+from tongban_shared.cases.common import TRUSTED_GRADE, Commitment, MaterialIn
 from tongban_shared.documents.licence import LicenceError, licence_id
 from tongban_shared.documents.verify import Result, Verification, verify
 from tongban_shared.errors import IdNumberError, RefusedError
@@ -22,13 +23,15 @@ from tongban_shared.ids import PersonKey, check_id_number, person_key
 from tongban_shared.working_days import deadline
 
 if TYPE_CHECKING:
-    from tongban_registry.door import MaterialInput
+    from tongban_registry.door import ApplicationIn, CommitmentIn, MaterialInput
     from tongban_registry.office import Office
     from tongban_registry.storage.documents import Documents
     from tongban_shared.catalogue import Item
 
 # Genuine and in its time, but whether it was taken back since only its issuer knows: an officer asks there.
 SHOWN_GRADE: Final = "B"
+# What the applicant answers for (告知承诺), so that an officer looks at the case.
+OWN_WORD_GRADE: Final = "D"
 HOLDER_FIELD: Final = "person_1.id_number"
 NOT_TAKEN: Final[Mapping[Result, str]] = {
     Result.EXPIRED: "LICENCE_NOT_IN_FORCE",
@@ -41,11 +44,15 @@ NOT_TAKEN: Final[Mapping[Result, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What came with an application. missing: still owed; deferred_until: it may follow until then."""
+    """What came with an application. missing: still owed; deferred_until: it may follow until then.
+
+    commitment: the applicant's word for what is neither handed in nor owed.
+    """
 
     materials: tuple[MaterialIn, ...]
     missing: tuple[str, ...] = ()
     deferred_until: datetime | None = None
+    commitment: Commitment | None = None
 
 
 class Materials:
@@ -113,19 +120,39 @@ class Materials:
             return None
         return person_key(self._office.secrets.person, number)
 
-    def handed(self, item: Item, materials: tuple[MaterialIn, ...], promised: Sequence[str]) -> Handed:
-        """What is missing, and whether all of it may follow. promised: kinds that the applicant will bring.
+    def handed(self, item: Item, materials: tuple[MaterialIn, ...], given: ApplicationIn) -> Handed:
+        """What is missing, and whether all of it may follow. materials: as `taken`, of what was given.
 
         Whoever lacks more than what may follow gets the one notice for all of it. Raises RefusedError.
         """
-        given = {material.kind for material in materials}
-        missing = check_materials(item, given)
-        _check_promised(item, given, promised)
-        if not missing or not set(missing) <= set(promised):
-            return Handed(materials, missing)
-        days, calendar = self._office.catalogue.deferred_working_days, self._office.profile.calendar
-        until = deadline(self._office.clock.now(), days, calendar)
-        return Handed(materials, missing, until.astimezone(UTC))
+        word = given.commitment
+        if word is not None:
+            self._check_commitment(item, word, {material.kind for material in materials})
+            materials += tuple(
+                MaterialIn(kind=kind, grade=OWN_WORD_GRADE, by_commitment=True) for kind in word.materials
+            )
+        kinds, promised = {material.kind for material in materials}, given.deferred_materials
+        missing = check_materials(item, kinds)
+        _check_promised(item, kinds, promised)
+        until = None
+        if missing and set(missing) <= set(promised):
+            days, calendar = self._office.catalogue.deferred_working_days, self._office.profile.calendar
+            until = deadline(self._office.clock.now(), days, calendar).astimezone(UTC)
+        signed = None if word is None else Commitment(word.version, word.signed_at.astimezone(UTC))
+        return Handed(materials, missing, until, signed)
+
+    def _check_commitment(self, item: Item, word: CommitmentIn, handed: set[str]) -> None:
+        """Proofs alone, of items that take one, by the text in force (告知承诺). Raises RefusedError."""
+        for kind in word.materials:
+            material = item.material(kind)
+            if material is None or not material.by_commitment:
+                raise RefusedError("COMMITMENT_NOT_ADMITTED", f"{kind}: handed in for this item")
+        if handed & set(word.materials) or len(set(word.materials)) < len(word.materials):
+            raise RefusedError("FIELD_INVALID", "commitment.materials: once each, and not what is handed in")
+        if word.version != self._office.catalogue.commitment_version:
+            raise RefusedError("COMMITMENT_TEXT")
+        if word.signed_at > self._office.clock.now():
+            raise RefusedError("FIELD_INVALID", "commitment.signed_at: in the future")
 
 
 def check_materials(item: Item, given: set[str]) -> tuple[str, ...]:

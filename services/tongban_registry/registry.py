@@ -36,6 +36,7 @@ from tongban_registry.quarantine_http import quarantine_routes, waiting_routes
 from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
 from tongban_registry.settings import PUBLIC_URL
+from tongban_registry.storage.commitment_sql import FalseCommitments
 from tongban_registry.storage.custody_sql import CustodyRows
 from tongban_registry.storage.documents import Documents
 from tongban_registry.storage.rating_sql import Ratings
@@ -115,7 +116,7 @@ class Registry:
         self.health: Health | None = None
         self._inlet: Inlet | None = None
         reports = Reports(store.engine)
-        self.desk = Desk(office, reports, Ratings(store.engine))
+        self.desk = Desk(office, reports, Ratings(store.engine), FalseCommitments(store.engine))
         self.pause = Pause(reports)
         self.contacts = Contacts(office.clock, reports)
         hall.after_commit = self._leave

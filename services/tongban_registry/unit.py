@@ -6,7 +6,7 @@ case alone; the others of the batch go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from datetime import datetime
 
 import msgspec
@@ -198,6 +198,24 @@ class Unit:
             self._loaded.rated.add(case_id)
             self.changes.ratings.append((case_id, *rating))
         return fresh
+
+    @property
+    def false_commitments(self) -> AbstractSet[tuple[str, str]]:
+        """Those on record of persons who commit themselves, or are checked: person and case."""
+        return self._loaded.false_commitments
+
+    def put_false_commitment(self, row: tuple[object, ...]) -> None:
+        """Put one on its person's record."""
+        case_id, person, *_ = row
+        self._loaded.false_commitments.add((str(person), str(case_id)))
+        self.changes.false_commitments.append(row)
+
+    def remark(self, case: Case, name: str, officer: str) -> None:
+        """A line of the timeline for what changes nothing of the case."""
+        event = f"{case.kind}.{name}"
+        row = (case.id, to_us(self.now), self.office.province, event, officer, str(case.state), None)
+        self.changes.timeline.append(row)
+        self.notes.setdefault(case.id, []).append(row)
 
     def _stage(self, before: Case | None, outcome: Outcome, event: Event) -> None:
         case, step = outcome.case, outcome.step

@@ -79,8 +79,17 @@ def _of_materials(case: Case) -> dict[str, Any]:
         if material.waived_by_licence is not None
     ]
     follow = list(case.data.missing) if case.state == DEFERRED else []
-    shown = {"waived_by_licence": waived, "deferred_materials": follow}
+    shown = {"waived_by_licence": waived, "deferred_materials": follow, "commitment": _commitment(case)}
     return {name: value for name, value in shown.items() if value}
+
+
+def _commitment(case: Case) -> dict[str, Any] | None:
+    """What the applicant gave their word for, and when."""
+    word = case.data.commitment
+    if word is None:
+        return None
+    kinds = [material.kind for material in case.data.materials if material.by_commitment]
+    return {"materials": kinds, "version": word.version, "signed_at": local(word.signed_at)}
 
 
 def waiting_for(case: Case) -> dict[str, Any] | None:

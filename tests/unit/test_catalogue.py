@@ -277,3 +277,19 @@ def test_a_licence_stands_in_for_e_licences_alone() -> None:
     wrong = SMALL.replace('"申请表"', '"申请表", licences = ["booklet"]')
     with pytest.raises(CatalogueError, match="FORM"):
         parse_catalogue(wrong)
+
+
+def test_a_word_stands_for_proofs_of_items_that_are_not_grave(catalogue: Catalogue) -> None:
+    """Each proof that is marked is shown so, but where a false word would do too much."""
+    shown = {material["kind"]: material for material in as_public(catalogue.item("0107"))["materials"]}
+    assert [kind for kind, material in shown.items() if material["by_commitment"]] == ["DWELLING_PROOF"]
+    grave = [item for item in catalogue.items() if item.high_risk or item.irreversible]
+    assert {"id_card", "temporary_id", "newborn"} < {item.case_type for item in grave}
+    assert not any(material.by_commitment for item in grave for material in item.materials)
+
+
+def test_no_word_stands_for_who_somebody_is() -> None:
+    """A catalogue that says otherwise is not loaded."""
+    wrong = SMALL.replace("e_licence = true", "identity = true, by_commitment = true")
+    with pytest.raises(CatalogueError, match="CARD"):
+        parse_catalogue(wrong)

@@ -36,6 +36,7 @@ class MaterialIn(Frozen, frozen=True):
     """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made.
 
     waived_by_licence: not handed in (免提交), this document of one of our registries was looked up instead.
+    by_commitment: replaced by the applicant's signed word (告知承诺).
     """
 
     kind: str
@@ -43,6 +44,14 @@ class MaterialIn(Frozen, frozen=True):
     licence_id: str | None = None
     note: str | None = None
     waived_by_licence: str | None = None
+    by_commitment: bool = False
+
+
+class Commitment(Frozen, frozen=True):
+    """The applicant's signed word for proofs (告知承诺). version: of the text. signed_at: aware UTC, as they say."""
+
+    version: str
+    signed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ ASK, A_DAY = h(1), h(24)
 
 Limit = timedelta | str | None
 Place = tuple[str, Waits, Limit]
+BROKEN = "commitment_false"
 ENDS = frozenset({H.COMPLETED, H.REFUSED, H.WITHDRAWN, H.EXPIRED})
 DONE: Place = (H.COMPLETED, NOBODY, None)
 
@@ -74,6 +75,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
         *_sent_back(desk),
         *_withdrawn(desk),
         *_crossed(desk),
+        *_broken(desk),
     )
 
 
@@ -210,6 +212,18 @@ def _crossed(desk: Desk) -> tuple[Step, ...]:
     return (
         Step(D, going,        desk.grants,  OK, None,     None, H.WITHDRAWN, NOBODY, None, p),
         Step(O, desk.home[0], "withdrawal", OK, "revoke", None, H.WITHDRAWN, NOBODY, None, p),
+    )
+
+
+def _broken(desk: Desk) -> tuple[Step, ...]:
+    """A commitment was found false: what was granted by it is revoked, where it can be and is all there was."""
+    if not desk.revocable or desk.window != DONE:
+        return ()
+    over, here = H.VOIDED, "here"
+    return (
+        Step(D, H.COMPLETED, BROKEN, OK,   None,     "withdrawal", over, NOBODY, None, "CM"),
+        Step(D, H.COMPLETED, BROKEN, here, "revoke", None,         over, NOBODY, None, "CM"),
+        *(Step(D, over, late, OK, None, "withdrawal", over, NOBODY, None, "G1") for late in (desk.grants, "correction")),
     )
 
 

@@ -186,6 +186,11 @@ def judge_at_window(case: Case, _event: Event, around: Surroundings) -> Verdict:
     return HERE if window and case.origin == around.province else Verdict()
 
 
+def judge_broken(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """An officer of the window found a commitment false."""
+    return Verdict(judge_at_window(case, event, around).name, "COMMITMENT_FALSE")
+
+
 def judge_used(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The same; a card that its home registry knows nothing of any more is taken back at the window (G1)."""
     unknown = case.side is Side.ORIGIN and case.state in {H.REFUSED, H.VOIDED}

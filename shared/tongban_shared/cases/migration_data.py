@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from tongban_shared.cases.common import Frozen, MaterialIn, PersonRef
+from tongban_shared.cases.common import Commitment, Frozen, MaterialIn, PersonRef
 
 
 class S(StrEnum):
@@ -68,6 +68,7 @@ class MigrationData(Frozen, frozen=True):
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()
     deferred_until: datetime | None = None
+    commitment: Commitment | None = None
     agreed: tuple[PersonState, ...] = ()
     permit_no: str = ""
     permit_until: datetime | None = None
