@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from tongban_registry.arrivals import unseal_offer
 from tongban_registry.commitments import on_record, take_check, why_not
 from tongban_registry.loaded import Loaded
+from tongban_registry.looked_up import holders, log_look_ups, taken_back
 from tongban_registry.notices import at_the_door
 from tongban_registry.peers import ask_again, issue_again, tell_started
 from tongban_registry.ratings import rate
 from tongban_registry.storage.rows import StoredReply, to_us
 from tongban_registry.unit import Unit
 from tongban_registry.views import case_view
-from tongban_shared.cases.common import MaterialIn, Supplied
 from tongban_shared.cases.kind import Case, Event, Side
 from tongban_shared.decide import Fate
 from tongban_shared.ids import SERIALS, make_case_id
@@ -77,9 +77,10 @@ class Command:
 
 
 async def load_for_door(tx: UnitOfWork, loaded: Loaded, commands: Sequence[Command]) -> None:
-    """What commands alone are decided by; three statements at most."""
+    """What commands alone are decided by; four statements at most."""
     loaded.rated = await tx.rated(c.case_id for c in commands if c.name == "rate" and c.case_id)
     loaded.false_commitments = await tx.false_commitments(_committed(loaded, commands))
+    loaded.papers |= await tx.papers(holders(loaded, commands) - loaded.papers.keys())
     loaded.replies = await tx.replies(command.key for command in commands if command.key)
 
 
@@ -117,6 +118,8 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
         return Reply(code="DUPLICATE_CASE", case_id=existing)
     if on_record(unit, command):
         return Reply(code="BAD_CREDIT")
+    if taken_back(unit, command.persons[0], command):
+        return Reply(code="LICENCE_NOT_IN_FORCE")
     event = unit.event("apply", "", command.body, command.officer)
     serial = event.stamp % SERIALS
     case_id = make_case_id(unit.office.province, command.service, unit.office.today(), serial)
@@ -125,15 +128,8 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
         return Reply(code="STEP_NOT_ALLOWED")
     if command.contact is not None:
         unit.changes.contacts.append((case_id, *command.contact))
-    _log_look_ups(unit, outcome.case, command.body.data.materials, command.officer)
+    log_look_ups(unit, outcome.case, command)
     return _reply(unit, outcome.case, ACCEPTED)
-
-
-def _log_look_ups(unit: Unit, case: Case, materials: Sequence[MaterialIn], officer: str | None) -> None:
-    """Who looked at which document of the applicant instead of having it handed in (免提交)."""
-    place = (case.persons[0], officer or "system", "DOCUMENT", case.id)
-    looked_up = (material.kind for material in materials if material.waived_by_licence is not None)
-    unit.changes.accesses.extend((*place, kind, to_us(unit.now)) for kind in looked_up)
 
 
 def _on_case(unit: Unit, command: Command) -> Reply:
@@ -143,6 +139,8 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         return Reply(code="CASE_UNKNOWN")
     if command.name == "decision" and _signs_alone(unit, case, command.officer):
         return Reply(code="FOUR_EYES", case_id=case.id)
+    if taken_back(unit, case.persons[0], command):
+        return Reply(code="LICENCE_NOT_IN_FORCE", case_id=case.id)
     event = unit.event(command.name, case.id, command.body, command.officer)
     if case.state == OFFER_KEPT_STATE and command.name == "decision":
         event = _with_kept_offer(unit, case, event)
@@ -151,8 +149,7 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         late = command.name == "withdraw" and case.state in COMMITTED
         code = outcome.code if outcome is not None and outcome.fate is Fate.REFUSED else None
         return Reply(code="TOO_LATE" if late else code or "STEP_NOT_ALLOWED", case_id=case.id)
-    if isinstance(command.body, Supplied):
-        _log_look_ups(unit, outcome.case, command.body.materials, command.officer)
+    log_look_ups(unit, outcome.case, command)
     return _reply(unit, outcome.case, ACCEPTED) if command.reply is not None else NO_REPLY
 
 

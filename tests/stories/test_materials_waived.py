@@ -9,11 +9,13 @@ import pytest
 
 from tests.stories.folk import Resident
 from tests.stories.stations import BOOKLET, EDUCATION, LOST, NANJING, A, B, approved, asked, lives_at, put
-from tests.stories.windows import ask_for, seen
+from tests.stories.windows import FIRST, ask_for, seen
 from tests.stories.world import Country
-from tongban_registry.door import MaterialInput
+from tongban_registry.commands import Command
+from tongban_registry.door import ApplicationIn, MaterialInput
 from tongban_registry.materials import Materials
 from tongban_registry.storage.documents import Documents
+from tongban_shared.cases.common import Supplied
 from tongban_shared.errors import RefusedError
 from tongban_shared.ids import PersonKey
 
@@ -121,6 +123,21 @@ async def test_a_revoked_booklet_is_refused(country: Country) -> None:
     licence = await booklet(country, person)
     await approved(country, await put(country, asked(country, LOST, person, NANJING)))
     assert await refused(country, A, studies(country, person, licence)) == "LICENCE_REVOKED"
+
+
+async def test_a_booklet_revoked_while_the_door_looked_is_refused(country: Country) -> None:
+    """The door looks before the unit of work begins; what was taken back meanwhile is found within it."""
+    (person,) = lives_at(country, NANJING)
+    licence, live = await booklet(country, person), country.sites[A].live
+    checked = await live.door.application(ApplicationIn.model_validate(studies(country, person, licence)))
+    late = await ask_for(country, FIRST, person, A, without=("BOOKLET",))
+    given = MaterialInput(kind="BOOKLET", waived_by_licence=licence)
+    item = live.office.catalogue.item(FIRST)
+    supplied = Supplied(await live.door.materials.taken(item, [given], PersonKey(person.key)), ())
+    await approved(country, await put(country, asked(country, LOST, person, NANJING)))
+    for command in (checked, Command("materials", body=supplied, case_id=late)):
+        assert (await live.hall.ask(command)).code == "LICENCE_NOT_IN_FORCE"
+    assert country.state(A, late) == "CORRECTION"
 
 
 async def test_somebody_else_s_booklet_is_refused(country: Country) -> None:
