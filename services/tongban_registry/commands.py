@@ -87,8 +87,8 @@ async def load_for_door(tx: UnitOfWork, loaded: Loaded, commands: Sequence[Comma
 def _committed(loaded: Loaded, commands: Sequence[Command]) -> set[str]:
     """Persons who commit themselves, and those whose commitment is checked."""
     applying = {c.persons[0] for c in commands if c.name == "apply" and c.body.data.commitment is not None}
-    checked = {c.case_id for c in commands if c.name == "check" and c.case_id}
-    return applying | {loaded.cases[number].persons[0] for number in checked & loaded.cases.keys()}
+    checked = {command.case_id or "" for command in commands if command.name == "check"}
+    return applying | loaded.persons_of(checked)
 
 
 def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) -> Reply:
@@ -118,7 +118,7 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
         return Reply(code="DUPLICATE_CASE", case_id=existing)
     if on_record(unit, command):
         return Reply(code="BAD_CREDIT")
-    if taken_back(unit, command.persons[0], command):
+    if taken_back(unit, command.persons, command):
         return Reply(code="LICENCE_NOT_IN_FORCE")
     event = unit.event("apply", "", command.body, command.officer)
     serial = event.stamp % SERIALS
@@ -139,7 +139,7 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         return Reply(code="CASE_UNKNOWN")
     if command.name == "decision" and _signs_alone(unit, case, command.officer):
         return Reply(code="FOUR_EYES", case_id=case.id)
-    if taken_back(unit, case.persons[0], command):
+    if taken_back(unit, case.persons, command):
         return Reply(code="LICENCE_NOT_IN_FORCE", case_id=case.id)
     event = unit.event(command.name, case.id, command.body, command.officer)
     if case.state == OFFER_KEPT_STATE and command.name == "decision":

@@ -101,7 +101,8 @@ def change_routes(hall: Hall, door: Door) -> APIRouter:
         item = hall.office.catalogue.item(case.item)
 
         async def checked() -> Command:
-            taken = await door.materials.taken(item, given.materials, PersonKey(case.persons[0]))
+            holder = PersonKey(case.persons[0]) if case.persons else None
+            taken = await door.materials.taken(item, given.materials, holder)
             handed = {material.kind for material in (*case.data.materials, *taken)}
             body = Supplied(taken, check_materials(item, handed))
             return Command("materials", body=body, case_id=case.id)

@@ -31,17 +31,23 @@ def holders(loaded: Loaded, commands: Sequence[Command]) -> set[str]:
     """Whose documents these commands rely on."""
     relying = [command for command in commands if looked_up(command)]
     known = (loaded.cases.get(command.case_id or "") for command in relying)
-    return {c.persons[0] for c in relying if c.persons} | {case.persons[0] for case in known if case}
+    theirs = [*(command.persons for command in relying), *(case.persons for case in known if case)]
+    return {persons[0] for persons in theirs if persons}
 
 
-def taken_back(unit: Unit, person: str, command: Command) -> bool:
-    """Whether a document that this registry issued, and so vouches for, holds no more."""
-    current = {paper.licence_id for paper in unit.papers_of(person)}
+def taken_back(unit: Unit, persons: Sequence[str], command: Command) -> bool:
+    """Whether a document that this registry issued, and so vouches for, holds no more.
+
+    persons: of the case, the applicant first; none where a registry that was put back forgot them (G1).
+    """
     relied_on = {m.waived_by_licence for m in looked_up(command) if m.grade == TRUSTED_GRADE}
+    current = {paper.licence_id for person in persons[:1] for paper in unit.papers_of(person)}
     return not relied_on <= current
 
 
 def log_look_ups(unit: Unit, case: Case, command: Command) -> None:
     """Who looked at which document of the applicant, for that person's access log."""
-    place = (case.persons[0], command.officer or "system", "DOCUMENT", case.id)
-    unit.changes.accesses.extend((*place, m.kind, to_us(unit.now)) for m in looked_up(command))
+    place = (command.officer or "system", "DOCUMENT", case.id)
+    for person in case.persons[:1]:
+        rows = ((person, *place, m.kind, to_us(unit.now)) for m in looked_up(command))
+        unit.changes.accesses.extend(rows)
