@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.stories.backups import backup, put_back
 from tests.stories.stations import EDUCATION, NANJING, asked, lives_at, put
 from tests.stories.windows import FIRST, application
 from tests.stories.world import Country
@@ -198,3 +199,32 @@ async def test_only_what_is_asked_for_and_not_here_can_follow(country: Country) 
     body = country.application(country.person(A), B)
     assert await refused(country, body | {"deferred_materials": ["BOOKLET"]}) == "FIELD_INVALID"
     assert await refused(country, body | {"deferred_materials": ["TAX_RECORD"]}) == "FIELD_INVALID"
+
+
+# A window that is put back
+
+
+async def test_a_window_put_back_to_the_wait_finds_who_has_moved(country: Country) -> None:
+    """It has forgotten what was brought and decided; the person is registered there all the same (G1)."""
+    person = country.person(A)
+    case = await deferred(country, B, promising(country.application(person, B), "BOOKLET"))
+    copy = backup(country, B)
+    await brings(country, B, case, "BOOKLET")
+    await country.until(A, case, "CONFIRMED")
+    await put_back(country, B, copy)
+    await country.until(B, case, "COMPLETED")
+    assert country.registers.holder(person.key) == (B, 1)
+
+
+async def test_a_window_put_back_to_the_wait_asks_once_more(country: Country) -> None:
+    """What was brought is brought again, and the home registry answers as it did (G1)."""
+    case = await deferred(country, B, promising(application(country, FIRST, country.person(A), B), "BOOKLET"))
+    copy = backup(country, B)
+    await brings(country, B, case, "BOOKLET")
+    await country.until(A, case, "CHECKING")
+    await country.act(A, case, "decision", {"outcome": "approve", "officer": "o-2"})
+    await country.until(B, case, "IN_PRODUCTION")
+    await put_back(country, B, copy)
+    assert country.state(B, case) == "DEFERRED"
+    await brings(country, B, case, "BOOKLET")
+    await country.until(B, case, "IN_PRODUCTION")
