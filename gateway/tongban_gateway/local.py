@@ -48,7 +48,8 @@ def catalogue_routes(known: Knowledge) -> APIRouter:
     ) -> Response:
         capabilities = _lane(known, province).profile.capabilities if province is not None else None
         shown = [as_public(item, capabilities) for item in known.catalogue.items(scope, case_type)]
-        return JSONResponse({"version": known.catalogue.version, "items": shown})
+        about = {"version": known.catalogue.version, "commitment_version": known.catalogue.commitment_version}
+        return JSONResponse({**about, "items": shown})
 
     @router.get("/v1/provinces", summary="The provinces that take part, and whether they answer")
     async def provinces() -> Response:

@@ -14,7 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_registry.arrivals import unseal_offer
+from tongban_registry.commitments import on_record, take_check, why_not
 from tongban_registry.loaded import Loaded
+from tongban_registry.looked_up import holders, log_look_ups, taken_back
 from tongban_registry.notices import at_the_door
 from tongban_registry.peers import ask_again, issue_again, tell_started
 from tongban_registry.ratings import rate
@@ -75,9 +77,18 @@ class Command:
 
 
 async def load_for_door(tx: UnitOfWork, loaded: Loaded, commands: Sequence[Command]) -> None:
-    """What commands alone are decided by; two statements at most."""
+    """What commands alone are decided by; four statements at most."""
     loaded.rated = await tx.rated(c.case_id for c in commands if c.name == "rate" and c.case_id)
+    loaded.false_commitments = await tx.false_commitments(_committed(loaded, commands))
+    loaded.papers |= await tx.papers(holders(loaded, commands) - loaded.papers.keys())
     loaded.replies = await tx.replies(command.key for command in commands if command.key)
+
+
+def _committed(loaded: Loaded, commands: Sequence[Command]) -> set[str]:
+    """Persons who commit themselves, and those whose commitment is checked."""
+    applying = {c.persons[0] for c in commands if c.name == "apply" and c.body.data.commitment is not None}
+    checked = {command.case_id or "" for command in commands if command.name == "check"}
+    return applying | loaded.persons_of(checked)
 
 
 def take_command(unit: Unit, command: Command, replies: dict[str, StoredReply]) -> Reply:
@@ -105,6 +116,10 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
     existing = unit.under_way(command.persons, command.kind)
     if existing is not None:
         return Reply(code="DUPLICATE_CASE", case_id=existing)
+    if on_record(unit, command):
+        return Reply(code="BAD_CREDIT")
+    if taken_back(unit, command.persons, command):
+        return Reply(code="LICENCE_NOT_IN_FORCE")
     event = unit.event("apply", "", command.body, command.officer)
     serial = event.stamp % SERIALS
     case_id = make_case_id(unit.office.province, command.service, unit.office.today(), serial)
@@ -113,6 +128,7 @@ def _on_apply(unit: Unit, command: Command) -> Reply:
         return Reply(code="STEP_NOT_ALLOWED")
     if command.contact is not None:
         unit.changes.contacts.append((case_id, *command.contact))
+    log_look_ups(unit, outcome.case, command)
     return _reply(unit, outcome.case, ACCEPTED)
 
 
@@ -123,6 +139,8 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         return Reply(code="CASE_UNKNOWN")
     if command.name == "decision" and _signs_alone(unit, case, command.officer):
         return Reply(code="FOUR_EYES", case_id=case.id)
+    if taken_back(unit, case.persons, command):
+        return Reply(code="LICENCE_NOT_IN_FORCE", case_id=case.id)
     event = unit.event(command.name, case.id, command.body, command.officer)
     if case.state == OFFER_KEPT_STATE and command.name == "decision":
         event = _with_kept_offer(unit, case, event)
@@ -131,6 +149,7 @@ def _on_case(unit: Unit, command: Command) -> Reply:
         late = command.name == "withdraw" and case.state in COMMITTED
         code = outcome.code if outcome is not None and outcome.fate is Fate.REFUSED else None
         return Reply(code="TOO_LATE" if late else code or "STEP_NOT_ALLOWED", case_id=case.id)
+    log_look_ups(unit, outcome.case, command)
     return _reply(unit, outcome.case, ACCEPTED) if command.reply is not None else NO_REPLY
 
 
@@ -155,6 +174,17 @@ def _on_rate(unit: Unit, command: Command) -> Reply:
     if view is None:
         return Reply(code="RATING_EXISTS", case_id=case.id)
     return Reply(CREATED, msgspec.json.encode(view), case.id)
+
+
+def _on_check(unit: Unit, command: Command) -> Reply:
+    """An officer has looked into a commitment, after the case."""
+    case = unit.case(command.case_id or "")
+    if case is None:
+        return Reply(code="CASE_UNKNOWN")
+    code = why_not(unit, case)
+    if code is not None:
+        return Reply(code=code, case_id=case.id)
+    return _reply(unit, take_check(unit, case, command), OK)
 
 
 def _with_kept_offer(unit: Unit, case: Case, event: Event) -> Event:
@@ -237,6 +267,7 @@ _HANDLERS = {
     "apply": _on_apply,
     "limit": _on_limit,
     "rate": _on_rate,
+    "check": _on_check,
     "register": _on_register,
     "parked": _on_parked,
     "recovered": _on_recovered,

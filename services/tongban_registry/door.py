@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from tongban_registry.commands import Command
 from tongban_registry.contact import ContactIn, sealed_contact
-from tongban_shared.cases.common import Application, MaterialIn, PersonRef
+from tongban_registry.materials import Handed, Materials
+from tongban_registry.storage.documents import Documents
+from tongban_shared.cases.common import Application, PersonRef
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import REGISTER_CHANGE, Scope
 from tongban_shared.errors import LedgerDownError, RefusedError
@@ -41,12 +51,17 @@ def known_refusal(code: str) -> str:
 
 
 PERSONS_MAX = 20
-# Persons, and the kinds of material that are still owed.
-Checked = tuple[tuple[PersonRef, ...], tuple[str, ...]]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 MaterialKind = Annotated[str, StringConstraints(pattern=CODE)]
 ReasonCode = Annotated[str, StringConstraints(max_length=40), AfterValidator(known_refusal)]
 Long = Annotated[str, StringConstraints(max_length=500)]
+
+
+class Checked(NamedTuple):
+    """What the door has checked for every case type alike: the persons, and what they handed in."""
+
+    persons: tuple[PersonRef, ...]
+    handed: Handed
 
 
 class Closed(BaseModel):
@@ -72,16 +87,41 @@ class DestinationIn(Closed):
 
 
 class MaterialInput(Closed):
-    """A material. grade: A issued by authority, B checked against original, C uploaded, D self-made."""
+    """A material. grade: A issued by authority, B checked against original, C uploaded, D self-made.
+
+    waived_by_licence: not handed in (免提交), for this document of our registries says it; then the grade is
+    what the registry finds. document: as issued or presented, for a registry that did not issue it.
+    """
 
     kind: Short
-    grade: Literal["A", "B", "C", "D"]
+    grade: Literal["A", "B", "C", "D"] | None = None
     licence_id: Annotated[str, StringConstraints(max_length=100)] | None = None
     note: Long | None = None
+    waived_by_licence: Annotated[str, StringConstraints(max_length=160)] | None = None
+    document: dict[str, Any] | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _graded(self) -> Self:
+        """What is handed in has its grade, and what is looked up gets one."""
+        waived = self.waived_by_licence is not None
+        if waived == (self.grade is not None) or (self.document is not None and not waived):
+            raise ValueError("want a grade, or waived_by_licence with or without its document")
+        return self
+
+
+class CommitmentIn(Closed):
+    """The applicant's signed word (告知承诺) in place of these materials. version: of the text."""
+
+    materials: Annotated[list[MaterialKind], Field(min_length=1, max_length=20)]
+    version: Annotated[str, StringConstraints(max_length=20)]
+    signed_at: AwareDatetime
 
 
 class ApplicationIn(Closed):
-    """POST /v1/cases. officer: who takes it in at a window, and may not sign it too."""
+    """POST /v1/cases. officer: who takes it in at a window, and may not sign it too.
+
+    deferred_materials: what the applicant will bring later (容缺受理), where the catalogue lets it follow.
+    """
 
     item: Annotated[str, StringConstraints(max_length=20)]
     channel: Literal["window", "online"] = "window"
@@ -91,6 +131,8 @@ class ApplicationIn(Closed):
     destination: DestinationIn | None = None
     details: dict[str, Any] = {}
     materials: Annotated[list[MaterialInput], Field(max_length=50)] = []
+    deferred_materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
+    commitment: CommitmentIn | None = None
     purpose: Annotated[str, StringConstraints(max_length=40)] = "MIGRATION"
     contact: ContactIn | None = None
     officer: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
@@ -113,6 +155,14 @@ class DecisionIn(Closed):
     note: Long | None = Field(default=None, repr=False)
     officer: Annotated[str, StringConstraints(max_length=40)] | None = None
     materials: Annotated[list[MaterialKind], Field(max_length=20)] = []
+
+
+class CheckIn(Closed):
+    """POST /v1/cases/{case_id}/commitment: what an officer found out. note: how; of no resident by name."""
+
+    outcome: Literal["holds", "false"]
+    note: Annotated[str, StringConstraints(min_length=1, max_length=500)] = Field(repr=False)
+    officer: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
 class ProgressIn(Closed):
@@ -160,6 +210,7 @@ class Door:
         self._ledger = ledger
         self._store = store
         self._entries = entries
+        self.materials = Materials(office, Documents(store.engine))
 
     def key_of(self, person: PersonIn) -> tuple[PersonKey, str]:
         """The person's key and the keyed check of the name. Raises IdNumberError."""
@@ -175,8 +226,9 @@ class Door:
         if not self.office.profile.capabilities.supports(item):
             raise RefusedError("TYPE_NOT_SUPPORTED", "this province does not offer this type yet")
         refs = self._persons(given, item)
-        missing = check_materials(item, [material.kind for material in given.materials])
-        data, origin = await self._entries[item.case_type](self, given, item, (refs, missing))
+        materials = await self.materials.taken(item, given.materials, PersonKey(refs[0].person))
+        handed = self.materials.handed(item, materials, given)
+        data, origin = await self._entries[item.case_type](self, given, item, Checked(refs, handed))
         self._in_area(item, given.accepting_org, origin)
         return Command(
             "apply",
@@ -252,17 +304,3 @@ def check_asked_for(kinds: Sequence[str], case: Case, catalogue: Catalogue) -> N
         raise RefusedError("FIELD_INVALID", f"materials: not in the catalogue: {', '.join(unknown)}")
     if not kinds and "correction" in KINDS[case.kind].composes:
         raise RefusedError("FIELD_INVALID", "materials: name all that is needed, in one notice")
-
-
-def check_materials(item: Item, given: Sequence[str]) -> tuple[str, ...]:
-    """Missing main materials refuse; missing secondary ones are returned, to be asked for once."""
-    missing = item.missing(set(given))
-    main = [material.kind for material in missing if material.main]
-    if main:
-        raise RefusedError("MATERIAL_MISSING", "missing: " + ", ".join(material.kind for material in missing))
-    return tuple(material.kind for material in missing)
-
-
-def materials_of(given: Sequence[MaterialInput]) -> tuple[MaterialIn, ...]:
-    """Materials as the case keeps them."""
-    return tuple(MaterialIn(kind=m.kind, grade=m.grade, licence_id=m.licence_id, note=m.note) for m in given)

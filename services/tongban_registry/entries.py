@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from tongban_registry.door import ApplicationIn, Checked, Closed, Door, Entered, Entry, PersonIn, materials_of
+from tongban_registry.door import ApplicationIn, Checked, Closed, Door, Entered, Entry, PersonIn
 from tongban_registry.entries_consultation import ConsultationDetailsIn, consultation_data
 from tongban_registry.entries_newborn import NewbornDetailsIn, newborn_fields
+from tongban_registry.materials import Handed
 from tongban_shared.cases.certificate_data import CertificateData, Kind
 from tongban_shared.cases.common import is_trusted
 from tongban_shared.cases.id_card_data import Card, IdCardData
@@ -81,7 +82,7 @@ def details_in(shape: type[Details], given: dict[str, Any]) -> Details:
 
 
 async def _migration(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> Entered:
-    refs, missing = checked
+    refs, handed = checked
     destination = door.destination(given)
     if destination.household_no and not await door.takes_members(destination.household_no):
         raise RefusedError("HOUSEHOLD_UNKNOWN")
@@ -99,24 +100,31 @@ async def _migration(door: Door, given: ApplicationIn, item: Item, checked: Chec
         destination_org=destination.org_code,
         address=destination.address,
         household_no=destination.household_no,
-        materials=materials_of(given.materials),
-        missing=missing,
+        **_handed(handed),
     )
     return data, origin
 
 
 def _common(door: Door, given: ApplicationIn, item: Item, checked: Checked) -> dict[str, Any]:
     """What every record of a case that the home registry answers begins with."""
-    refs, missing = checked
-    materials = materials_of(given.materials)
+    refs, handed = checked
     return {
         "channel": given.channel,
         "accepting_org": given.accepting_org or door.office.org,
         "persons": refs,
-        "materials": materials,
-        "missing": missing,
+        **_handed(handed),
         "automatic": item.automatic,
-        "trusted": item.automatic and is_trusted(materials),
+        "trusted": item.automatic and is_trusted(handed.materials),
+    }
+
+
+def _handed(handed: Handed) -> dict[str, Any]:
+    """What every record keeps of the materials."""
+    return {
+        "materials": handed.materials,
+        "missing": handed.missing,
+        "deferred_until": handed.deferred_until,
+        "commitment": handed.commitment,
     }
 
 

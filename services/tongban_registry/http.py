@@ -13,8 +13,10 @@ import msgspec
 from fastapi import APIRouter, Header, Request, Response
 
 from tongban_registry.commands import Command, Reply, replay
+from tongban_registry.commitments import Check
 from tongban_registry.door import (
     ApplicationIn,
+    CheckIn,
     DecisionIn,
     Door,
     HoldIn,
@@ -22,9 +24,8 @@ from tongban_registry.door import (
     MaterialsIn,
     ProgressIn,
     check_asked_for,
-    check_materials,
-    materials_of,
 )
+from tongban_registry.materials import check_materials
 from tongban_registry.ratings_http import RatingIn, rating_of
 from tongban_registry.views import case_view
 from tongban_shared.cases.common import Decision, Supplied
@@ -86,7 +87,7 @@ def case_routes(hall: Hall, door: Door) -> APIRouter:
     return router
 
 
-def change_routes(hall: Hall) -> APIRouter:
+def change_routes(hall: Hall, door: Door) -> APIRouter:
     """What applicants change in a case under way, and say of one that has ended."""
     router = APIRouter(tags=["cases"])
 
@@ -98,9 +99,15 @@ def change_routes(hall: Hall) -> APIRouter:
     async def materials(case_id: str, given: MaterialsIn, request: Request, key: Key = None) -> Response:
         case = await _case(hall, case_id)
         item = hall.office.catalogue.item(case.item)
-        handed = {m.kind for m in case.data.materials} | {m.kind for m in given.materials}
-        body = Supplied(materials_of(given.materials), check_materials(item, sorted(handed)))
-        return await _put(hall, Command("materials", body=body, case_id=case.id), (request, key))
+
+        async def checked() -> Command:
+            holder = PersonKey(case.persons[0]) if case.persons else None
+            taken = await door.materials.taken(item, given.materials, holder)
+            handed = {material.kind for material in (*case.data.materials, *taken)}
+            body = Supplied(taken, check_materials(item, handed))
+            return Command("materials", body=body, case_id=case.id)
+
+        return await _put_checked(hall, checked(), (request, key))
 
     @router.post("/v1/cases/{case_id}/progress", status_code=202, summary="Made, printed, handed over")
     async def progress(case_id: str, given: ProgressIn, request: Request, key: Key = None) -> Response:
@@ -109,6 +116,13 @@ def change_routes(hall: Hall) -> APIRouter:
             raise RefusedError("STEP_NOT_ALLOWED", instance=f"/v1/cases/{case.id}")
         who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
         return await _put(hall, Command(given.step, case_id=case.id, officer=who), (request, key))
+
+    @router.post("/v1/cases/{case_id}/commitment", summary="An officer has looked into a commitment")
+    async def commitment(case_id: str, given: CheckIn, request: Request, key: Key = None) -> Response:
+        who = request.headers.get(OFFICER_HEADER) or given.officer or "officer"
+        body = Check(given.outcome == "holds", given.note)
+        command = Command("check", body=body, case_id=checked_case_id(case_id), officer=who)
+        return await _put(hall, command, (request, key))
 
     @router.post("/v1/cases/{case_id}/rating", status_code=201, summary="Rate an ended case, once")
     async def rating(case_id: str, given: RatingIn, request: Request, key: Key = None) -> Response:

@@ -30,7 +30,7 @@ def letter_of(claimed: Claimed, office: Office) -> Letter:
     change = _change.decode(claimed.change)
     language = claimed.language
     templates = load_templates()
-    words = templates.of(change.told, change.kind).words(language)
+    words = templates.of(change.told, change.variant).words(language)
     until = _until(change, office)
     slots = _slots(claimed, change, until, (contact, office))
     return Letter(

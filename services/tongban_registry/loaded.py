@@ -39,6 +39,7 @@ class Loaded:
     replies: dict[str, StoredReply] = field(default_factory=dict)
     rated: set[str] = field(default_factory=set)
     documents: dict[str, bytes] = field(default_factory=dict, repr=False)
+    false_commitments: set[tuple[str, str]] = field(default_factory=set)
 
     def persons_of(self, case_ids: AbstractSet[str]) -> set[str]:
         """Persons of these cases."""

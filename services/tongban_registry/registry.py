@@ -38,6 +38,7 @@ from tongban_registry.quarantine_http import quarantine_routes, waiting_routes
 from tongban_registry.recovering import RecoveringDoor
 from tongban_registry.replay import Replays
 from tongban_registry.settings import PUBLIC_URL
+from tongban_registry.storage.commitment_sql import FalseCommitments
 from tongban_registry.storage.custody_sql import CustodyRows
 from tongban_registry.storage.documents import Documents
 from tongban_registry.storage.rating_sql import Ratings
@@ -118,7 +119,7 @@ class Registry:
         self.health: Health | None = None
         self._inlet: Inlet | None = None
         reports = Reports(store.engine)
-        self.desk = Desk(office, reports, Ratings(store.engine))
+        self.desk = Desk(office, reports, Ratings(store.engine), FalseCommitments(store.engine))
         self.pause = Pause(reports)
         self.contacts = Contacts(office.clock, reports)
         hall.after_commit = self._leave
@@ -273,7 +274,7 @@ class Registry:
         self.health = vitals.health(self.hall.meters.registry)
         add_health_routes(app, self.health)
         app.include_router(case_routes(self.hall, self.door))
-        app.include_router(change_routes(self.hall))
+        app.include_router(change_routes(self.hall, self.door))
         app.include_router(consultation_routes(self.store))
         app.include_router(event_routes(self.hall, (more or {}).get("process")))
         app.include_router(decision_routes(self.hall, self.desk))

@@ -2,9 +2,10 @@
 
 A task is an open case on which an officer decides, or one whose next answer is overdue, so that somebody has
 to call whoever owes it; above all a destination that has not settled an hour after the release (M-7). It is
-on the list each day until it is done, on both sides of the case. So is the call-back (回访) after a bad
-rating. Its number is the case's. A claim ends by itself after half an hour, so nobody's holiday holds up a
-case. A live claim of another officer refuses a decision.
+on the list each day until it is done, on both sides of the case. So are the call-back (回访) after a bad
+rating, and what was entered by a false commitment and can't be revoked. Its number is the case's. A claim
+ends by itself after half an hour, so nobody's holiday holds up a case. A live claim of another officer
+refuses a decision.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tongban_registry.office import Office
+    from tongban_registry.storage.commitment_sql import FalseCommitments
     from tongban_registry.storage.rating_sql import Ratings
     from tongban_registry.storage.reports import Reports
 
@@ -89,10 +91,13 @@ _accepted = msgspec.json.Decoder(_Accepted).decode
 class Desk:
     """Tasks and claims of one province."""
 
-    def __init__(self, office: Office, reports: Reports, ratings: Ratings) -> None:
+    def __init__(
+        self, office: Office, reports: Reports, ratings: Ratings, commitments: FalseCommitments
+    ) -> None:
         self.office = office
         self.reports = reports
         self.ratings = ratings
+        self.commitments = commitments
 
     def moment(self) -> Moment:
         """Now, with what is overdue by now."""
@@ -134,12 +139,14 @@ class Desk:
         return {"task_id": case_id, **_claim_view(None, None, None)}
 
     async def answer(self, case_id: str, given: AnsweredIn) -> dict[str, Any]:
-        """A call-back was made (回访); safe to repeat. Raises RefusedError as `claim`."""
+        """A call-back was made (回访), or a false commitment seen to; safe to repeat. Raises as `claim`."""
         await self.check(case_id, given.officer)
         owed = await self.ratings.owed(case_id)
         if owed is not None and _handled(owed, given.officer):
             raise RefusedError("FOUR_EYES")
-        stands = await self.ratings.answer(case_id, given.officer, given.note, self.office.clock.now())
+        said = (case_id, given.officer, given.note, self.office.clock.now())
+        stands = None if owed is not None else await self.commitments.answer(*said)
+        stands = stands or await self.ratings.answer(*said)
         if stands is None or stands.answered_by != given.officer:
             raise RefusedError("TASK_UNKNOWN")
         return {
@@ -169,7 +176,7 @@ def _claim_view(officer: str | None, org: str | None, until: str | None) -> dict
 
 
 def _span(row: Found) -> Span | None:
-    if _is_call_back(row):
+    if _is_call_back(row) or _is_follow_up(row):
         return Span(from_us(row.at), from_us(row.due_at))
     if row.promised_at is None:
         return None
@@ -180,8 +187,14 @@ def _is_call_back(row: Found) -> bool:
     return "score" in row._fields
 
 
+def _is_follow_up(row: Found) -> bool:
+    return "found" in row._fields
+
+
 def task_view(row: Found) -> dict[str, Any]:
     """One entry of the list. A call-back tells nothing of who is to be called but the case."""
+    if _is_follow_up(row):
+        return _common(row) | _follow_up(row)
     return _common(row) | (_call_back(row) if _is_call_back(row) else _of_case(row))
 
 
@@ -211,6 +224,16 @@ def _call_back(row: Found) -> dict[str, Any]:
         "submitted_at": local(from_us(row.at)),
         "score": row.score,
         "indicators": msgspec.json.decode(row.indicators),
+    }
+
+
+def _follow_up(row: Found) -> dict[str, Any]:
+    return {
+        "kind": "FALSE_COMMITMENT",
+        "action": "see to what was entered by a false commitment: it can't be revoked here",
+        "whom": None,
+        "submitted_at": local(from_us(row.at)),
+        "found": row.found,
     }
 
 
@@ -253,7 +276,10 @@ def task_routes(desk: Desk) -> APIRouter:
     async def release(task_id: str, given: ReleaseIn) -> Response:
         return _answer(await desk.release(_number(task_id), given.officer))
 
-    @router.post("/v1/tasks/{task_id}/answered", summary="Tell what came of a call-back, which ends it")
+    @router.post(
+        "/v1/tasks/{task_id}/answered",
+        summary="Tell what came of a call-back or of a false commitment, which ends it",
+    )
     async def answered(task_id: str, given: AnsweredIn) -> Response:
         return _answer(await desk.answer(_number(task_id), given))
 

@@ -6,7 +6,7 @@ case alone; the others of the batch go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from datetime import datetime
 
 import msgspec
@@ -203,6 +203,24 @@ class Unit:
             self.changes.ratings.append((case_id, *rating))
         return fresh
 
+    @property
+    def false_commitments(self) -> AbstractSet[tuple[str, str]]:
+        """Those on record of persons who commit themselves, or are checked: person and case."""
+        return self._loaded.false_commitments
+
+    def put_false_commitment(self, row: tuple[object, ...]) -> None:
+        """Put one on its person's record."""
+        case_id, person, *_ = row
+        self._loaded.false_commitments.add((str(person), str(case_id)))
+        self.changes.false_commitments.append(row)
+
+    def remark(self, case: Case, name: str, officer: str) -> None:
+        """A line of the timeline for what changes nothing of the case."""
+        event = f"{case.kind}.{name}"
+        row = (case.id, to_us(self.now), self.office.province, event, officer, str(case.state), None)
+        self.changes.timeline.append(row)
+        self.notes.setdefault(case.id, []).append(row)
+
     def _stage(self, before: Case | None, outcome: Outcome, event: Event) -> None:
         case, step = outcome.case, outcome.step
         if step is not None and step.writes is not None:
@@ -281,7 +299,7 @@ class Unit:
         """What the applicant is to be told of it, if they left word how."""
         change = notice_of(before, case)
         if change is not None:
-            urgent = load_templates().of(change.told, case.kind).urgent
+            urgent = load_templates().of(change.told, change.variant).urgent
             place = (notification_id(case.id, case.version), case.id, case.version)
             facts = msgspec.json.encode(change).decode()
             self.changes.notifications.append((*place, facts, int(urgent), int(change.last), to_us(self.now)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tongban_registry.storage.rows import from_us
 from tongban_shared.case_clock import deadlines, stops_until
+from tongban_shared.cases.common import DEFERRED
 from tongban_shared.cases.kind import Case, Side, Waits
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import load_catalogue
@@ -67,7 +68,28 @@ def case_view(
         view["refusal"]["retry_at"] = local(case.retry_at)
     if case.closed_at is not None:
         view["closed_at"] = local(case.closed_at)
-    return view
+    return view | _of_materials(case)
+
+
+def _of_materials(case: Case) -> dict[str, Any]:
+    """What was looked up instead of handed in, with its grade; and what follows, till when the case waits."""
+    waived = [
+        {"kind": material.kind, "licence_id": material.waived_by_licence, "grade": material.grade}
+        for material in case.data.materials
+        if material.waived_by_licence is not None
+    ]
+    follow = list(case.data.missing) if case.state == DEFERRED else []
+    shown = {"waived_by_licence": waived, "deferred_materials": follow, "commitment": _commitment(case)}
+    return {name: value for name, value in shown.items() if value}
+
+
+def _commitment(case: Case) -> dict[str, Any] | None:
+    """What the applicant gave their word for, and when."""
+    word = case.data.commitment
+    if word is None:
+        return None
+    kinds = [material.kind for material in case.data.materials if material.by_commitment]
+    return {"materials": kinds, "version": word.version, "signed_at": local(word.signed_at)}
 
 
 def waiting_for(case: Case) -> dict[str, Any] | None:

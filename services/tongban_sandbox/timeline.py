@@ -47,6 +47,8 @@ EVENTS: Mapping[str, str] = {
     "numbered": "a number that nobody has is found",
     "entered": "the ledger has entered the child",
     "registered": "registered 入户",
+    "commitment_false": "a commitment was found false 承诺不实",
+    "commitment_holds": "a commitment was checked and holds",
     "paper_sent": "the paper is on its way",
     "paper_received": "the paper has come",
 }

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tongban_shared.effects import Does
 from tongban_shared.errors import CatalogueError, UnknownItemError
 from tongban_shared.ids import Province
+from tongban_shared.materials import Material, MaterialTable
 
 MIGRATION, REGISTER_CHANGE = "migration", "register_change"
 STRICT = ConfigDict(extra="forbid", strict=True)
@@ -67,22 +68,13 @@ class TimeLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What the applicant hands in. e_licence: an e-licence (电子证照) can stand in for the paper."""
-
-    kind: str
-    title_zh: str
-    main: bool
-    e_licence: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """A service item (事项). code: SSNN, service and number. materials: main ones first.
 
     variant: which of its case type it is, as SPOUSE of a migration; None: the only one.
     admits_members: others may be named in the same case.
     four_eyes: who takes the application in may not decide on it.
+    high_risk, irreversible: what a false word would do here is too grave to take one for a proof.
     restores: a cancelled registration comes back (恢复户口), so there is nothing to cancel at an origin.
     does: what a change of the register does. leads_to: the item whose case type and variant this one has, for
     another scope and with materials, limits and fee of its own.
@@ -103,6 +95,8 @@ class Item:
     admits_members: bool = False
     restores: bool = False
     four_eyes: bool = False
+    high_risk: bool = False
+    irreversible: bool = False
     does: Does | None = None
     leads_to: str | None = None
 
@@ -114,6 +108,10 @@ class Item:
     def missing(self, given: Container[str]) -> tuple[Material, ...]:
         """Tell which materials were not given: a main one refuses the case, a secondary one is asked for."""
         return tuple(material for material in self.materials if material.kind not in given)
+
+    def material(self, kind: str) -> Material | None:
+        """What the item asks for under this kind; None: it does not."""
+        return next((material for material in self.materials if material.kind == kind), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +132,16 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All items, by code in ascending order, and the titles of all kinds of material."""
+    """All items, by code in ascending order, and the titles of all kinds of material.
+
+    deferred_working_days: how long what may follow is waited for. commitment_version: of the text to sign.
+    """
 
     version: str
     material_titles: Mapping[str, str]
     by_code: Mapping[str, Item]
+    deferred_working_days: int
+    commitment_version: str
 
     def item(self, code: str) -> Item:
         """Return the item. Raises UnknownItemError."""
@@ -179,6 +182,7 @@ def as_public(item: Item, province_capabilities: Capabilities | None = None) -> 
         shown["online"] = item.online and province_capabilities.online_application
         for material in shown["materials"]:
             material["e_licence"] = material["e_licence"] and province_capabilities.e_licence_lookup
+            material["licences"] = material["licences"] if material["e_licence"] else ()
     return shown
 
 
@@ -186,13 +190,6 @@ def as_public(item: Item, province_capabilities: Capabilities | None = None) -> 
 def load_catalogue() -> Catalogue:
     """Return the shipped catalogue. Raises CatalogueError; then the program does not start."""
     return parse_catalogue(files("tongban_shared").joinpath("catalogue.toml").read_text(encoding="utf-8"))
-
-
-class _MaterialTable(BaseModel):
-    model_config = STRICT
-
-    title_zh: Text
-    e_licence: bool = False
 
 
 class _CaseTypeTable(BaseModel):
@@ -222,6 +219,8 @@ class _ItemTable(BaseModel):
     admits_members: bool = False
     restores: bool = False
     four_eyes: bool = False
+    high_risk: bool = False
+    irreversible: bool = False
     does: Does | None = None
     leads_to: ItemCode | None = None
     main: Kinds = ()
@@ -233,7 +232,9 @@ class _File(BaseModel):
     model_config = STRICT
 
     version: Text
-    material: dict[Code, _MaterialTable]
+    deferred_working_days: Annotated[int, Field(ge=1, le=30)] = 5
+    commitment_version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,20}$")] = "1"
+    material: dict[Code, MaterialTable]
     case_type: dict[str, _CaseTypeTable]
     item: dict[ItemCode, dict[str, Any]]
 
@@ -282,6 +283,8 @@ def parse_catalogue(text: str) -> Catalogue:
         version=table.version,
         material_titles=MappingProxyType({kind: entry.title_zh for kind, entry in table.material.items()}),
         by_code=MappingProxyType({item.code: item for item in items}),
+        deferred_working_days=table.deferred_working_days,
+        commitment_version=table.commitment_version,
     )
 
 
@@ -307,6 +310,8 @@ def _read_item(code: str, table: _File) -> Item:
         admits_members=own.admits_members,
         restores=own.restores,
         four_eyes=own.four_eyes,
+        high_risk=own.high_risk,
+        irreversible=own.irreversible,
         does=own.does,
         leads_to=own.leads_to,
     )
@@ -343,7 +348,7 @@ def _case_type(code: str, known: Mapping[str, _CaseTypeTable]) -> tuple[str, _Ca
 
 
 def _read_materials(
-    common: _CaseTypeTable, own: _ItemTable, known: Mapping[str, _MaterialTable], where: str
+    common: _CaseTypeTable, own: _ItemTable, known: Mapping[str, MaterialTable], where: str
 ) -> tuple[Material, ...]:
     """Main materials first, common ones before the item's own, without those it drops."""
     dropped = set(own.drops)
@@ -355,7 +360,11 @@ def _read_materials(
     for kind, _ in asked:
         if kind not in known:
             raise CatalogueError(f"{where}: unknown material {kind}")
-    return tuple(Material(kind, known[kind].title_zh, main, known[kind].e_licence) for kind, main in asked)
+        for fault in known[kind].faults():
+            raise CatalogueError(f"{where}: material {kind} {fault}")
+    return tuple(
+        known[kind].as_asked(kind, main=main, grave=own.high_risk or own.irreversible) for kind, main in asked
+    )
 
 
 def _refuse_doubles(what: str, values: list[str]) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from tongban_shared.cases.common import DEFERRED
 from tongban_shared.cases.kind import Case, Side
 from tongban_shared.cases.kinds import KINDS
 from tongban_shared.catalogue import strict_toml
@@ -31,13 +32,15 @@ UNDER_WAY = frozenset({"SUBMITTED", "RECEIVED", "ACCEPTED", "REVIEWING"})
 # Shown as under way, but on its way back: what becomes of it is told when it is there.
 GOING_BACK = "WITHDRAWING"
 KEPT_AT_EACH_END = 4
+# Accepted, with papers to follow (容缺受理): the words for it stand under this name.
+FOLLOWS = "deferred"
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """A change of public state that is told, with what its words need; nothing in it tells who a person is.
 
     told: the public state, ACCEPTED for all that only says that the case is under way. until: an applicant's
-    limit. last: the case has ended.
+    limit. missing: what is asked for, or follows. last: the case has ended.
     """
 
     told: str
@@ -48,6 +51,11 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: tuple[str, ...] = ()
     refusal: str | None = None
     last: bool = False
+
+    @property
+    def variant(self) -> str:
+        """Whose words are used where they are not the state's: the case type's, or those of what follows."""
+        return FOLLOWS if self.told == "ACCEPTED" and self.missing else self.kind
 
 
 def notice_of(before: Case | None, after: Case) -> Change | None:
@@ -66,7 +74,7 @@ def notice_of(before: Case | None, after: Case) -> Change | None:
     if new in UNDER_WAY and old is not None and old != "CORRECTION":
         return None
     told = "ACCEPTED" if new in UNDER_WAY else new
-    asked = told == "CORRECTION"
+    asked = told == "CORRECTION" or after.state == DEFERRED
     return Change(
         told,
         after.kind,

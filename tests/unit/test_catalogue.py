@@ -246,3 +246,50 @@ def test_an_e_licence_key_of_a_material_is_not_guessed() -> None:
     """A misspelt key in the table of materials is refused too."""
     with pytest.raises(CatalogueError, match="elicence"):
         parse_catalogue(SMALL.replace("e_licence = true", "elicence = true"))
+
+
+# What may follow, and what is looked up
+
+
+def test_the_item_list_shows_what_may_follow_and_what_is_looked_up(catalogue: Catalogue) -> None:
+    """A booklet is secondary in a move: it may follow, and one of our registries' own is looked up."""
+    shown = {material["kind"]: material for material in as_public(catalogue.item("0101"))["materials"]}
+    assert (shown["BOOKLET"]["deferrable"], shown["BOOKLET"]["licences"]) == (True, ("booklet",))
+    assert (shown["HOST_CONSENT"]["deferrable"], shown["HOST_CONSENT"]["licences"]) == (False, ())
+
+
+def test_a_main_material_never_follows(catalogue: Catalogue) -> None:
+    """Proof of a dwelling follows where it is secondary, and not where it is the ground."""
+    ground, secondary = catalogue.item("0107"), catalogue.item("0105")
+    marks = [item.material("DWELLING_PROOF") for item in (ground, secondary)]
+    assert [mark is not None and mark.deferrable for mark in marks] == [False, True]
+
+
+def test_a_province_that_looks_nothing_up_shows_no_licences(catalogue: Catalogue) -> None:
+    """What it can't verify is handed in there."""
+    poor = offer(e_licence_lookup=False)
+    shown = as_public(catalogue.item("0101"), poor)["materials"]
+    assert {material["licences"] for material in shown} == {()}
+
+
+def test_a_licence_stands_in_for_e_licences_alone() -> None:
+    """A kind that no e-licence can stand in for names none."""
+    wrong = SMALL.replace('"申请表"', '"申请表", licences = ["booklet"]')
+    with pytest.raises(CatalogueError, match="FORM"):
+        parse_catalogue(wrong)
+
+
+def test_a_word_stands_for_proofs_of_items_that_are_not_grave(catalogue: Catalogue) -> None:
+    """Each proof that is marked is shown so, but where a false word would do too much."""
+    shown = {material["kind"]: material for material in as_public(catalogue.item("0107"))["materials"]}
+    assert [kind for kind, material in shown.items() if material["by_commitment"]] == ["DWELLING_PROOF"]
+    grave = [item for item in catalogue.items() if item.high_risk or item.irreversible]
+    assert {"id_card", "temporary_id", "newborn"} < {item.case_type for item in grave}
+    assert not any(material.by_commitment for item in grave for material in item.materials)
+
+
+def test_no_word_stands_for_who_somebody_is() -> None:
+    """A catalogue that says otherwise is not loaded."""
+    wrong = SMALL.replace("e_licence = true", "identity = true, by_commitment = true")
+    with pytest.raises(CatalogueError, match="CARD"):
+        parse_catalogue(wrong)

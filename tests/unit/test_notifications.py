@@ -87,6 +87,17 @@ def test_what_was_asked_for_and_came_is_accepted() -> None:
     assert (change.missing, change.until, change.last) == (("HOST_CONSENT",), NOW, False)
 
 
+def test_what_follows_is_told_with_the_acceptance() -> None:
+    """Once, with list and day, in words of its own; what comes of it later is no news (容缺受理)."""
+    assert told("DEFERRED", "DEFERRED", "CHECKING", "REVIEWING") == ["ACCEPTED", None, None, None]
+    change = notice_of(None, case("DEFERRED"))
+    assert change is not None
+    assert (change.missing, change.until, change.variant) == (("HOST_CONSENT",), NOW, "deferred")
+    plain = notice_of(None, case("CHECKING"))
+    assert plain is not None
+    assert (plain.missing, plain.until, plain.variant) == ((), None, plain.kind)
+
+
 def test_on_the_way_back_nothing_is_told_before_the_end() -> None:
     """A case that is being withdrawn is shown as under review; what is told is how it ends."""
     assert told("CORRECTION", "WITHDRAWING", "WITHDRAWN") == ["CORRECTION", None, "WITHDRAWN"]

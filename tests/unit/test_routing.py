@@ -40,6 +40,7 @@ LICENCE = "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.0
         ("GET", "/v1/tasks", b"province=32&org=320100000100", "32"),
         ("GET", "/v1/tasks", b"org=320100000100", "32"),
         ("POST", f"/v1/cases/{CASE}/rating", b"", "44"),
+        ("POST", f"/v1/cases/{CASE}/commitment", b"", "44"),
         ("POST", f"/v1/tasks/{CASE}/claim", b"", ByBody.TASK),
         ("POST", f"/v1/tasks/{CASE}/answered", b"", ByBody.TASK),
         ("POST", f"/v1/tasks/{CASE}/claim", b"province=43", "43"),

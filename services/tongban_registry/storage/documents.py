@@ -23,10 +23,11 @@ _LAPSED = update(t.DOCUMENT_COPY).values(document=None, kept_until=None)
 
 
 class IssuedRow(msgspec.Struct, frozen=True):
-    """A document and how it stands today; a copy: how it stood `as_of`, as its issuer said then."""
+    """A document, how it stands today, and the key of whom it tells; a copy: how it stood `as_of`."""
 
     document: bytes
     status: Status
+    person: str
     as_of: datetime | None = None
 
     def __repr__(self) -> str:
@@ -90,4 +91,5 @@ def _kept(licence_id: str, at_us: int) -> Select[Any]:
 
 def _issued(row: Row[Any]) -> IssuedRow:
     as_of = row._mapping.get("as_of")  # noqa: SLF001  # SQLAlchemy's public name for it
-    return IssuedRow(row.document.encode(), Status(row.status), from_us_or_none(as_of))
+    person = row._mapping.get("person", "")  # noqa: SLF001  # as above; a copy is of a case
+    return IssuedRow(row.document.encode(), Status(row.status), person, from_us_or_none(as_of))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, func, or_, select
 
 from tongban_registry.storage import tables as t
+from tongban_registry.storage.commitment_sql import FALSE_OWED_OF_CASE, follow_ups
 from tongban_registry.storage.rating_sql import OWED_OF_CASE, call_backs
 from tongban_registry.storage.report_sql import (
     CLAIMS,
@@ -134,10 +135,11 @@ class Reports:
         return await self._page(query, limit, _place)
 
     async def tasks(self, wanted: Wanted, moment: Moment, after: Place | None, *, limit: int) -> Page:
-        """What `attention` finds, and call-backs among them: rows with a `score`. Same order, same place."""
+        """What `attention` finds; call-backs have a `score`, false commitments `found`. Order as there."""
         found: list[Found] = []
         async with read(self._engine) as tx:
-            for query in (attention(wanted, moment, after), call_backs(wanted, moment, after)):
+            for made in (attention, call_backs, follow_ups):
+                query = made(wanted, moment, after)
                 found += (await tx.execute(query.limit(limit + 1))).all()
         rows = sorted(found, key=_place)
         shown = rows[:limit]
@@ -150,7 +152,7 @@ class Reports:
     async def claim(self, claim: Claim, now: datetime) -> Claim | None:
         """Claim a case, or renew; returns the live claim, which may be another's. None: no task."""
         async with write(self._engine) as tx:
-            calls = or_(and_(OPEN, calls_people(now)), OWED_OF_CASE)
+            calls = or_(and_(OPEN, calls_people(now)), OWED_OF_CASE, FALSE_OWED_OF_CASE)
             task = select(t.CASES.c.id).where(t.CASES.c.id == claim.case_id, calls)
             if (await tx.execute(task)).scalar() is None:
                 return None

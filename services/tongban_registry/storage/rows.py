@@ -284,6 +284,7 @@ class Changes:
     wanted_again: list[tuple[object, ...]] = field(default_factory=list)
     notes: list[tuple[object, ...]] = field(default_factory=list)
     ratings: list[tuple[object, ...]] = field(default_factory=list)
+    false_commitments: list[tuple[object, ...]] = field(default_factory=list)
     claims_done: list[tuple[object, ...]] = field(default_factory=list)
     contacts: list[tuple[object, ...]] = field(default_factory=list)
     notifications: list[tuple[object, ...]] = field(default_factory=list)

@@ -86,6 +86,9 @@ PAPERS_BY_PERSON = select(
 DOCUMENTS_BY_NUMBER = select(t.DOCUMENT.c.licence_id, t.DOCUMENT.c.document).where(
     t.DOCUMENT.c.licence_id == KEYS.c.key, t.DOCUMENT.c.status == Status.CURRENT.value
 )
+FALSE_BY_PERSON = select(t.FALSE_COMMITMENT.c.person, t.FALSE_COMMITMENT.c.case_id).where(
+    t.FALSE_COMMITMENT.c.person == KEYS.c.key
+)
 RATED = select(t.RATING.c.case_id).where(t.RATING.c.case_id == KEYS.c.key)
 
 UNRECEIPTED = select(
@@ -111,6 +114,7 @@ QUARANTINE = _rows_like(t.QUARANTINE, without=("n",))
 REPLIES = _rows_like(t.IDEMPOTENCY)
 ACCESSES = _rows_like(t.ACCESS_LOG, without=("n",))
 RATINGS = _rows_like(t.RATING)
+FALSE_COMMITMENTS = _rows_like(t.FALSE_COMMITMENT)
 DOCUMENTS = _rows_like(t.DOCUMENT)
 COPIES = _rows_like(t.DOCUMENT_COPY)
 COPIES_DONE = rowset("copies_done", case_id=Text, status=Text, at=BigInteger)
@@ -225,6 +229,7 @@ _INSERTS = (
     (insert_all(t.DOCUMENT, DOCUMENTS), DOCUMENTS, "documents"),
     (insert_all(t.RATING, RATINGS), RATINGS, "ratings"),
     (upsert(t.DOCUMENT_COPY, COPIES, ("licence_id",)), COPIES, "copies"),
+    (insert_all(t.FALSE_COMMITMENT, FALSE_COMMITMENTS), FALSE_COMMITMENTS, "false_commitments"),
     (STAND, STANDINGS, "standings"),
     (upsert(t.POSITIONS, POSITIONS, ("family",)), POSITIONS, "positions"),
     (RETIRE, RECEIPTS, "receipted"),
@@ -313,6 +318,10 @@ class UnitOfWork:
     async def rated(self, case_ids: Iterable[str]) -> set[str]:
         """Those of these cases that have been rated."""
         return {row[0] for row in await self._by_key(RATED, case_ids)}
+
+    async def false_commitments(self, persons: Iterable[str]) -> set[tuple[str, str]]:
+        """Those on record of these persons: person and case."""
+        return {(row[0], row[1]) for row in await self._by_key(FALSE_BY_PERSON, persons)}
 
     async def unreceipted(self, message_ids: Iterable[str]) -> dict[str, UnreceiptedRow]:
         """Outbox rows that wait for a receipt, by message id."""

@@ -220,6 +220,29 @@ RATING = Table(
     ),
 )
 
+# A commitment (告知承诺) that was false: its person gets no second one. due_at: until when an officer sees to
+# what was entered by it; None where it was revoked, or nothing was granted.
+FALSE_COMMITMENT = Table(
+    "false_commitment",
+    METADATA,
+    _key("case_id"),
+    _text("person"),
+    _big("at"),
+    _text("found_by"),
+    _text("found"),
+    _big("due_at", null=True),
+    _big("answered_at", null=True),
+    _text("answered_by", null=True),
+    _text("answer", null=True),
+    Index("false_commitment_person", "person"),
+    Index(
+        "false_commitment_owed",
+        "due_at",
+        sqlite_where=text(CALL_BACK_OWED),
+        postgresql_where=text(CALL_BACK_OWED),
+    ),
+)
+
 CLAIM = Table("claim", METADATA, _key("case_id"), _text("officer"), _text("org"), _big("until"))
 
 INBOX = Table(

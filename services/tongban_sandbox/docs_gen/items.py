@@ -7,6 +7,7 @@ from itertools import groupby
 
 from tongban_sandbox.docs_gen.text import code, page, table, yes
 from tongban_shared.catalogue import Catalogue, Item, load_catalogue
+from tongban_shared.materials import Material
 
 SOURCE = "shared/tongban_shared/catalogue.toml"
 ITEM_HEAD = (
@@ -21,6 +22,15 @@ ITEM_HEAD = (
     "automatic",
     "members",
     "four eyes",
+    "grave",
+)
+MATERIALS_HEAD = (
+    "kind",
+    "material",
+    "an e-licence (电子证照) stands in",
+    "looked up (免提交)",
+    "may follow (容缺受理)",
+    "a signed word stands in (告知承诺)",
 )
 # Of a case type whose items say what they do.
 DOES_HEAD = (*ITEM_HEAD, "does")
@@ -31,8 +41,10 @@ decided at once under a standing approval; otherwise an officer decides. `member
 same case. `four eyes`: who takes an application in may not decide on it.
 `does`: what happens to the register ([effects](../shared/tongban_shared/effects.py)), or the item
 whose case type this one has. A missing **main** material refuses an application at the door, a missing
-secondary one leads to one notice of correction (补正). A province may support some of the types only; its
-file says so."""
+secondary one leads to one notice of correction (补正), unless it may follow and the applicant says that it
+will. A document of our own registries is looked up where the last table names its kind. A proof may be
+replaced by the applicant's signed word where that table says so, but in no item that is `grave`. A province
+may support some of the types only; its file says so."""
 
 
 def items_page() -> str:
@@ -74,6 +86,7 @@ def _item_row(item: Item) -> Sequence[str]:
         yes(item.automatic),
         yes(item.admits_members),
         yes(item.four_eyes),
+        "high risk" if item.high_risk else "irreversible" if item.irreversible else "",
     )
 
 
@@ -93,9 +106,21 @@ def _materials_row(item: Item) -> Sequence[str]:
 
 
 def _materials_table(catalogue: Catalogue) -> str:
-    licences = {m.kind for item in catalogue.items() for m in item.materials if m.e_licence}
-    rows = [
-        (code(kind), title, yes(kind in licences))
-        for kind, title in sorted(catalogue.material_titles.items())
-    ]
-    return table(("kind", "material", "an e-licence (电子证照) stands in"), rows)
+    """A mark stands where some item has it: main materials never follow, grave items take no word."""
+    asked: dict[str, list[Material]] = {kind: [] for kind in catalogue.material_titles}
+    for item in catalogue.items():
+        for material in item.materials:
+            asked[material.kind].append(material)
+    return table(MATERIALS_HEAD, (_marks_row(kind, asked[kind], catalogue) for kind in sorted(asked)))
+
+
+def _marks_row(kind: str, asked: Sequence[Material], catalogue: Catalogue) -> Sequence[str]:
+    looked_up = dict.fromkeys(licence for material in asked for licence in material.licences)
+    return (
+        code(kind),
+        catalogue.material_titles[kind],
+        yes(any(material.e_licence for material in asked)),
+        ", ".join(map(code, looked_up)),
+        yes(any(material.deferrable for material in asked)),
+        yes(any(material.by_commitment for material in asked)),
+    )

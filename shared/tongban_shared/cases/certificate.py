@@ -8,10 +8,20 @@ from __future__ import annotations
 from tongban_shared.cases import certificate_rules as rules
 from tongban_shared.cases.certificate_data import CertificateData
 from tongban_shared.cases.certificate_paper import certificate_paper
-from tongban_shared.cases.home import ANSWERED_FROM, COLLECTED, ENDS, LATE, PUBLIC, Desk, front_desk
+from tongban_shared.cases.home import (
+    ANSWERED_FROM,
+    BROKEN,
+    COLLECTED,
+    ENDS,
+    LATE,
+    PUBLIC,
+    Desk,
+    front_desk,
+)
 from tongban_shared.cases.home_compose import Words, retired_by, shows
+from tongban_shared.cases.home_data import H
 from tongban_shared.cases.home_memory import Memory
-from tongban_shared.cases.home_rules import LIMITS
+from tongban_shared.cases.home_rules import LIMITS, judge_broken
 from tongban_shared.cases.kind import CaseKind, Reads, check_table, index_steps
 from tongban_shared.messages import certificate as m
 
@@ -24,7 +34,9 @@ WORDS = Words.of(rules.ANSWERING, m.BODIES)
 
 MEMORY = Memory(rules.ANSWERING)
 
-check_table(STEPS, ENDS)
+OVER = ENDS | {H.VOIDED}
+
+check_table(STEPS, OVER)
 
 CERTIFICATE = CaseKind(
     name="certificate",
@@ -32,17 +44,17 @@ CERTIFICATE = CaseKind(
     reads=Reads(persons=ANSWERED_FROM, records=ANSWERED_FROM),
     steps=index_steps(STEPS),
     opens=MEMORY.opens(),
-    judges=rules.ANSWERING.judges(),
+    judges=rules.ANSWERING.judges() | {BROKEN: judge_broken},
     amends=MEMORY.amends(),
     composes=WORDS.composes(),
     limits=LIMITS,
     late=LATE,
-    terminal=ENDS,
-    public=PUBLIC,
+    terminal=OVER,
+    public=PUBLIC | {H.VOIDED: "VOIDED"},
     shows=shows,
     discloses=frozenset({GRANTS}),
     paper=certificate_paper,
-    reports=frozenset({COLLECTED}),
+    reports=frozenset({COLLECTED, BROKEN}),
     variant=lambda case: str(case.data.certificate),
     retired=retired_by(WORDS, DESK),
 )

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tongban_shared.cases.kind import OK, Case, Draft, Event, Verdict
+from tongban_shared.cases.kind import NEW, OK, Case, Draft, Event, Verdict
 from tongban_shared.registration import Surroundings
 
 TRUSTED_GRADE = "A"
+DEFERRED = "DEFERRED"
+"""The state, of every case type alike, of an accepted case whose papers follow (容缺受理)."""
 RETRY_AFTER_DAYS = 1
 HOPS_MAX = 8
 HOUSEHOLD_SERIALS = 10**8
@@ -33,12 +35,25 @@ class PersonRef(Frozen, frozen=True):
 
 
 class MaterialIn(Frozen, frozen=True):
-    """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made."""
+    """A material handed in. grade: A issued by authority, B checked against original, C uploaded, D self-made.
+
+    waived_by_licence: not handed in (免提交), this document of one of our registries was looked up instead.
+    by_commitment: replaced by the applicant's signed word (告知承诺).
+    """
 
     kind: str
     grade: str
     licence_id: str | None = None
     note: str | None = None
+    waived_by_licence: str | None = None
+    by_commitment: bool = False
+
+
+class Commitment(Frozen, frozen=True):
+    """The applicant's signed word for proofs (告知承诺). version: of the text. signed_at: aware UTC, as they say."""
+
+    version: str
+    signed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,18 @@ def is_trusted(materials: Iterable[MaterialIn]) -> bool:
 def judge_refusal(_case: Case, event: Event, _around: Surroundings) -> Verdict:
     """The origin's reason goes to the applicant."""
     return Verdict(OK, event.body.code, event.body.retry_at)
+
+
+def still_owed(case: Case) -> str:
+    """The verdict on a case that lacks papers: they may follow, or the one notice asks for them."""
+    may_follow = case.data.deferred_until is not None and case.state in {NEW, DEFERRED}
+    return "deferred" if may_follow else "incomplete"
+
+
+def deferred_limit(case: Case, event: Event, around: Surroundings) -> datetime:
+    """The day that the door counted out, whatever was handed in since."""
+    until: datetime | None = case.data.deferred_until
+    return until or correction_limit(case, event, around)
 
 
 def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetime:

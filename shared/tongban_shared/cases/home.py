@@ -15,11 +15,12 @@ from tongban_shared.cases.kind import LIMIT, NEW, OK, Side, Step, Waits, h
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY
 AT_O, AT_D = Waits.ORIGIN, Waits.DESTINATION
-CORRECT, COLLECTED = "correction", "collected"
+CORRECT, FOLLOWS, COLLECTED = "correction", "deferred", "collected"
 ASK, A_DAY = h(1), h(24)
 
 Limit = timedelta | str | None
 Place = tuple[str, Waits, Limit]
+BROKEN = "commitment_false"
 ENDS = frozenset({H.COMPLETED, H.REFUSED, H.WITHDRAWN, H.EXPIRED})
 DONE: Place = (H.COMPLETED, NOBODY, None)
 
@@ -68,6 +69,7 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
     return (
         *_arrivals(desk, NEW, "apply"),
         *_arrivals(desk, H.CORRECTION, "materials"),
+        *_arrivals(desk, H.DEFERRED, "materials"),
         *_located(desk),
         *_answers(desk),
         *_heard(desk),
@@ -76,24 +78,27 @@ def front_desk(desk: Desk) -> tuple[Step, ...]:
         *_withdrawn(desk),
         *_crossed(desk),
         *_collected(desk),
+        *_broken(desk),
     )
 
 
 # fmt: off
 def _arrivals(desk: Desk, state: str, message: str) -> tuple[Step, ...]:
-    """The door of the accepting province: an application, or what was missing of it."""
+    """The door of the accepting province: an application, or what followed it or was asked for."""
     p, asked = desk.prefix, desk.answer
     lines = (
         Step(D, state, message, OK,           None,          "requested",     H.REQUESTED,  AT_O,      asked,       f"{p}1"),
         Step(D, state, message, "unlocated",  None,          "ledger.locate", H.LOCATING,   LEDGER,    ASK,         f"{p}1"),
-        Step(D, state, message, "incomplete", None,          None,            H.CORRECTION, APPLICANT, CORRECT,     "S2"),
         Step(D, state, message, "here",       *desk.yes(D),                                                         f"{p}2"),
         Step(D, state, message, "review",     desk.reviewed, None,            H.CHECKING,   OFFICER,   desk.review, f"{p}2"),
         Step(D, state, message, "refused",    None,          None,            H.REFUSED,    NOBODY,    None,        f"{p}4"),
     )
+    now = Step(D, state, message, "incomplete", None,        None,            H.CORRECTION, APPLICANT, CORRECT,     "S2")
+    later = Step(D, state, message, "deferred", None,        None,            H.DEFERRED,   APPLICANT, FOLLOWS,     "LA")
     if state == NEW:
-        return lines
-    return (*lines, Step(D, state, LIMIT, OK, None,          None,            H.EXPIRED,    NOBODY,    None,        "S2"))
+        return (*lines, now, later)
+    owed, source = (later, "LA") if state == H.DEFERRED else (now, "S2")
+    return (*lines, owed, Step(D, state, LIMIT, OK, None,    None,            H.EXPIRED,    NOBODY,    None,        source))
 
 
 def _located(desk: Desk) -> tuple[Step, ...]:
@@ -189,7 +194,7 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
 def _withdrawn(desk: Desk) -> tuple[Step, ...]:
     """Withdrawn before the grant was heard."""
     p = f"{desk.prefix}5"
-    here, going, again = (H.LOCATING, H.CORRECTION, H.CHECKING), H.WITHDRAWING, h(24)
+    here, going, again = (H.LOCATING, H.CORRECTION, H.DEFERRED, H.CHECKING), H.WITHDRAWING, h(24)
     asked = (H.REQUESTED, H.RETURNED)
     return (
         Step(D, here,  "withdraw", OK, None, None,         H.WITHDRAWN, NOBODY, None,  p),
@@ -218,6 +223,18 @@ def _collected(desk: Desk) -> tuple[Step, ...]:
     if desk.window != DONE:
         return ()
     return (Step(D, H.COMPLETED, COLLECTED, OK, None, None, H.COMPLETED, NOBODY, None, "EN2"),)
+
+
+def _broken(desk: Desk) -> tuple[Step, ...]:
+    """A commitment was found false: what was granted by it is revoked, where it can be and is all there was."""
+    if not desk.revocable or desk.window != DONE:
+        return ()
+    over, here = H.VOIDED, "here"
+    return (
+        Step(D, H.COMPLETED, BROKEN, OK,   None,     "withdrawal", over, NOBODY, None, "CM"),
+        Step(D, H.COMPLETED, BROKEN, here, "revoke", None,         over, NOBODY, None, "CM"),
+        *(Step(D, over, late, OK, None, "withdrawal", over, NOBODY, None, "G1") for late in (desk.grants, "correction")),
+    )
 
 
 def of_a_card(desk: Desk, used: str, source: str) -> tuple[Step, ...]:
@@ -252,6 +269,7 @@ LATE = frozenset(
 PUBLIC: dict[str, str] = {
     H.LOCATING: "RECEIVED",
     H.CORRECTION: "CORRECTION",
+    H.DEFERRED: "ACCEPTED",
     H.RETURNED: "CORRECTION",
     H.REQUESTED: "REVIEWING",
     H.CHECKING: "REVIEWING",

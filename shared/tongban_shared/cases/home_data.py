@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from tongban_shared.cases.common import Frozen, MaterialIn, PersonRef
+from tongban_shared.cases.common import Commitment, Frozen, MaterialIn, PersonRef
 
 
 class H(StrEnum):
@@ -13,6 +13,7 @@ class H(StrEnum):
 
     LOCATING = "LOCATING"
     CORRECTION = "CORRECTION"
+    DEFERRED = "DEFERRED"
     REQUESTED = "REQUESTED"
     CHECKING = "CHECKING"
     RETURNED = "RETURNED"
@@ -27,11 +28,12 @@ class H(StrEnum):
 class Asked(Frozen, frozen=True):
     """The record's common part. persons: the applicant first, then whoever is named with them.
 
-    missing: material kinds still owed. automatic: need not wait for an officer. trusted: nor do its materials,
-    all of grade A. hops: how often the persons were said to have moved on. licence_id, document, valid_until:
-    of what was issued; times are aware UTC, valid_until None is without end. other_case: the one that has the
-    person already. level: how far up a task has been passed that nobody took. answering_org: the station whose
-    officer decides, where this registry answers. left: the provinces that sent the question on.
+    missing: material kinds still owed; deferred_until: they may follow until then (容缺受理). commitment: the
+    applicant's word for proofs. automatic: need not wait for an officer. trusted: nor do its materials, all of
+    grade A. hops: how often the persons were said to have moved on. licence_id, document, valid_until: of what was
+    issued; times are aware UTC, valid_until None is without end. other_case: the one that has the person already.
+    level: how far up a task has been passed that nobody took. answering_org: the station whose officer decides,
+    where this registry answers. left: the provinces that sent the question on.
     """
 
     use: str = ""
@@ -41,6 +43,8 @@ class Asked(Frozen, frozen=True):
     persons: tuple[PersonRef, ...] = ()
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()
+    deferred_until: datetime | None = None
+    commitment: Commitment | None = None
     automatic: bool = False
     trusted: bool = False
     licence_id: str = ""

@@ -15,14 +15,27 @@ from tongban_shared.cases.common import (
     HOPS_MAX,
     PersonRef,
     correction_limit,
+    deferred_limit,
     free_again,
     is_trusted,
     judge_refusal,
     remember,
+    still_owed,
     with_materials,
 )
 from tongban_shared.cases.home_data import Asked, H
-from tongban_shared.cases.kind import NEW, OK, Case, Event, Judge, Limit, Side, Verdict, from_other_side
+from tongban_shared.cases.kind import (
+    LIMIT,
+    NEW,
+    OK,
+    Case,
+    Event,
+    Judge,
+    Limit,
+    Side,
+    Verdict,
+    from_other_side,
+)
 from tongban_shared.registration import CLAIMING, MOVED_ON, Person, Registration, Surroundings
 
 BEFORE_THE_GRANT = frozenset(H)
@@ -30,7 +43,7 @@ ANSWERED_ANEW = frozenset({NEW, H.REFUSED, H.RETURNED})
 UNDONE = frozenset({H.WITHDRAWN, H.VOIDED})
 HERE, REVIEW, MOVED = Verdict("here"), Verdict("review"), Verdict("moved")
 NOT_REGISTERED = Verdict("refused", "NOT_REGISTERED")
-LIMITS: Mapping[str, Limit] = {"correction": correction_limit}
+LIMITS: Mapping[str, Limit] = {"correction": correction_limit, "deferred": deferred_limit}
 STATION_DIGITS = 12
 
 
@@ -117,8 +130,16 @@ class Answering:
         if event.name == "materials":
             case = as_supplied(case, event)
         if case.data.missing:
-            return Verdict("incomplete")
+            return self._lacking(case, around)
         return Verdict(OK) if case.state == H.RETURNED else self.by(case.origin, case, around)
+
+    def _lacking(self, case: Case, around: Surroundings) -> Verdict:
+        """Asked for; or to follow, unless this registry refuses the case whatever may come (LA)."""
+        verdict = Verdict(still_owed(case))
+        if verdict.name != "deferred":
+            return verdict
+        found = self.by(case.origin, case, around)
+        return found if found.name == "refused" else verdict
 
     def judge_located(self, case: Case, event: Event, around: Surroundings) -> Verdict:
         """The applicant's holder answers; whoever is registered nowhere is refused."""
@@ -159,6 +180,7 @@ class Answering:
             "withdraw": judge_withdrawal,
             "withdrawal": judge_withdrawal,
             "refusal": judge_refusal,
+            LIMIT: judge_overdue,
         }
 
 
@@ -180,6 +202,11 @@ def judge_at_window(case: Case, _event: Event, around: Surroundings) -> Verdict:
     return HERE if window and case.origin == around.province else Verdict()
 
 
+def judge_broken(case: Case, event: Event, around: Surroundings) -> Verdict:
+    """An officer of the window found a commitment false."""
+    return Verdict(judge_at_window(case, event, around).name, "COMMITMENT_FALSE")
+
+
 def judge_used(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The same; a card that its home registry knows nothing of any more is taken back at the window (G1)."""
     unknown = case.side is Side.ORIGIN and case.state in {H.REFUSED, H.VOIDED}
@@ -188,4 +215,11 @@ def judge_used(case: Case, event: Event, around: Surroundings) -> Verdict:
 
 def judge_limit(case: Case, event: Event, around: Surroundings) -> Verdict:
     """The same, in the states that a type adds between the grant and the end."""
-    return Verdict() if case.state in BEFORE_THE_GRANT else judge_at_window(case, event, around)
+    before = case.state in BEFORE_THE_GRANT
+    return judge_overdue(case, event, around) if before else judge_at_window(case, event, around)
+
+
+def judge_overdue(case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """Papers that did not come end the case where they were to be brought; other limits end nothing."""
+    owed = case.side is Side.DESTINATION and case.state in {H.CORRECTION, H.DEFERRED, H.RETURNED}
+    return Verdict(OK, "CORRECTION_OVERDUE" if owed else None)

@@ -40,13 +40,14 @@ def d(days: int) -> timedelta:
 # Any state of the destination before it accepted the bundle (M3); a withdrawal is possible only here.
 ASKING = (S.CHECKING, S.REVIEWING, S.PERMITTED, S.CONFIRMING)
 # Where a destination may find itself once its database was put back to before it accepted (G1).
-UNBOUND = (NEW, S.LOCATING, S.CORRECTION, *ASKING, S.WITHDRAWING, S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.VOIDED)
+OWED = (S.CORRECTION, S.DEFERRED)
+UNBOUND = (NEW, S.LOCATING, *OWED, *ASKING, S.WITHDRAWING, S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.VOIDED)
 # And an origin, put back to before it released.
 KEEPING = (NEW, S.OPEN, S.FROZEN, S.RELEASING, S.REFUSED, S.WITHDRAWN, S.EXPIRED, S.VOIDED)
 OFFICER, APPLICANT, LEDGER, NOBODY = Waits.OFFICER, Waits.APPLICANT, Waits.LEDGER, Waits.NOBODY
 AT_D, AT_O = Waits.DESTINATION, Waits.ORIGIN
 # Limits that are rules: days of the province's file, the permit's own date, the days on which silence is asked.
-PERMIT, CORRECT, REMIND = "permit", "correction", "reminder"
+PERMIT, CORRECT, FOLLOWS, REMIND = "permit", "correction", "deferred", "reminder"
 
 # fmt: off
 STEPS = (
@@ -55,13 +56,15 @@ STEPS = (
     Step(D, NEW,           "apply",      OK,           None,      "precheck",      S.CHECKING,    AT_O,      h(48),  "P1"),
     Step(D, NEW,           "apply",      "unlocated",  None,      "ledger.locate", S.LOCATING,    LEDGER,    h(1),   "P1"),
     Step(D, NEW,           "apply",      "incomplete", None,      None,            S.CORRECTION,  APPLICANT, CORRECT, "S2"),
+    Step(D, NEW,           "apply",      "deferred",   None,      None,            S.DEFERRED,    APPLICANT, FOLLOWS, "LA"),
     Step(D, S.LOCATING,    "located",    OK,           None,      "precheck",      S.CHECKING,    AT_O,      h(48),  "P1"),
     Step(D, S.LOCATING,    "located",    "refused",    None,      None,            S.REFUSED,     NOBODY,    None,   "S2"),
     Step(D, S.LOCATING,    LIMIT,        OK,           None,      "ledger.locate", S.LOCATING,    LEDGER,    h(1),   "P1"),
-    Step(D, S.CORRECTION,  "materials",  OK,           None,      "precheck",      S.CHECKING,    AT_O,      h(48),  "S2"),
-    Step(D, S.CORRECTION,  "materials",  "unlocated",  None,      "ledger.locate", S.LOCATING,    LEDGER,    h(1),   "S2"),
+    Step(D, OWED,          "materials",  OK,           None,      "precheck",      S.CHECKING,    AT_O,      h(48),  "S2"),
+    Step(D, OWED,          "materials",  "unlocated",  None,      "ledger.locate", S.LOCATING,    LEDGER,    h(1),   "S2"),
     Step(D, S.CORRECTION,  "materials",  "incomplete", None,      None,            S.CORRECTION,  APPLICANT, CORRECT, "S2"),
-    Step(D, S.CORRECTION,  LIMIT,        OK,           None,      None,            S.EXPIRED,     NOBODY,    None,   "S2"),
+    Step(D, S.DEFERRED,    "materials",  "deferred",   None,      None,            S.DEFERRED,    APPLICANT, FOLLOWS, "LA"),
+    Step(D, OWED,          LIMIT,        OK,           None,      None,            S.EXPIRED,     NOBODY,    None,   "S2"),
     Step(D, S.CORRECTION,  LIMIT,        "known",      None,      "withdrawal",    S.EXPIRED,     NOBODY,    None,   "S2"),
     # P1, P2: what the origin knows
     Step(O, NEW,           "precheck",   OK,           None,      "facts",         S.OPEN,        AT_D,      d(90),  "P2"),
@@ -151,7 +154,7 @@ STEPS = (
     Step(D, S.CORRECTION,  "refusal",    OK,           None,      None,            S.REFUSED,     NOBODY,    None,   "MR"),
     Step(D, S.WITHDRAWING, "refusal",    OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MW"),
     Step(D, S.LOCATING,    "withdraw",   OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MW"),
-    Step(D, S.CORRECTION,  "withdraw",   OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MW"),
+    Step(D, OWED,          "withdraw",   OK,           None,      None,            S.WITHDRAWN,   NOBODY,    None,   "MW"),
     Step(D, S.CORRECTION,  "withdraw",   "known",      None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "MW"),
     Step(D, ASKING,        "withdraw",   OK,           None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "MW"),
     Step(D, S.WITHDRAWING, LIMIT,        OK,           None,      "withdrawal",    S.WITHDRAWING, AT_O,      h(24),  "MW"),
@@ -195,6 +198,7 @@ LATE = frozenset(
         (D, S.WITHDRAWING, "offer"),
         (D, S.REVIEWING, "facts"),
         (D, S.CORRECTION, "facts"),
+        (D, S.DEFERRED, "facts"),
         (O, S.FROZEN, "permit"),
         (O, S.FROZEN, "precheck"),
         (O, S.RELEASING, "withdrawal"),
@@ -227,6 +231,7 @@ LATE = frozenset(
 PUBLIC: dict[str, str] = {
     S.LOCATING: "RECEIVED",
     S.CORRECTION: "CORRECTION",
+    S.DEFERRED: "ACCEPTED",
     S.CHECKING: "ACCEPTED",
     S.REVIEWING: "REVIEWING",
     S.PERMITTED: "REVIEWING",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from tongban_shared.cases.common import Frozen, MaterialIn, PersonRef
+from tongban_shared.cases.common import Commitment, Frozen, MaterialIn, PersonRef
 
 
 class S(StrEnum):
@@ -13,6 +13,7 @@ class S(StrEnum):
 
     LOCATING = "LOCATING"
     CORRECTION = "CORRECTION"
+    DEFERRED = "DEFERRED"
     CHECKING = "CHECKING"
     REVIEWING = "REVIEWING"
     PERMITTED = "PERMITTED"
@@ -45,6 +46,8 @@ class PersonState(Frozen, frozen=True):
 class MigrationData(Frozen, frozen=True):
     """The case's own record. `missing` are material kinds still owed; times are aware UTC.
 
+    deferred_until: what is missing may follow until then (容缺受理).
+
     household_no: the one to join; new_household_no: the one that they will be in, theirs alone or joined.
     certificate_digest, digests, epochs: of a hand-over learned from the ledger alone: its certificate, its
     persons as the ledger knows them, the epoch that each got. past: they have all left again since.
@@ -64,6 +67,8 @@ class MigrationData(Frozen, frozen=True):
     new_household_no: str = ""
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()
+    deferred_until: datetime | None = None
+    commitment: Commitment | None = None
     agreed: tuple[PersonState, ...] = ()
     permit_no: str = ""
     permit_until: datetime | None = None

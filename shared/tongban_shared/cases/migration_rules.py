@@ -14,9 +14,11 @@ from tongban_shared.cases.common import (
     HOPS_MAX,
     PersonRef,
     correction_limit,
+    deferred_limit,
     free_again,
     is_trusted,
     judge_refusal,
+    still_owed,
 )
 from tongban_shared.cases.kind import OK, Case, Event, Judge, Limit, Verdict
 from tongban_shared.cases.migration_data import S
@@ -106,7 +108,7 @@ def _only_minors_stay(members: Sequence[Person], today: date) -> bool:
 def judge_application(case: Case, _event: Event, _around: Surroundings) -> Verdict:
     """Incomplete materials first, then whether the ledger has named the origin."""
     if case.data.missing:
-        return Verdict("incomplete")
+        return Verdict(still_owed(case))
     return Verdict(OK if case.origin else "unlocated")
 
 
@@ -276,8 +278,8 @@ def judge_cancel(case: Case, event: Event, _around: Surroundings) -> Verdict:
 
 
 def judge_limit(case: Case, _event: Event, _around: Surroundings) -> Verdict:
-    """A passed limit; in CORRECTION it ends the case, and the origin is told if it knows."""
-    if case.state == S.CORRECTION:
+    """A passed limit; what was owed ends the case, and the origin is told if it knows."""
+    if case.state in {S.CORRECTION, S.DEFERRED}:
         return Verdict(_origin_knows(case), "CORRECTION_OVERDUE")
     if case.state == S.RELEASED and case.data.certificate_digest:
         return Verdict("reissued")  # this one has no certificate to enclose in a question
@@ -302,7 +304,7 @@ def judge_decision(_case: Case, event: Event, _around: Surroundings) -> Verdict:
 def judge_materials(case: Case, event: Event, _around: Surroundings) -> Verdict:
     """Complete now, or still incomplete."""
     if event.body.still_missing:
-        return Verdict("incomplete")
+        return Verdict(still_owed(case))
     return Verdict(OK if case.origin else "unlocated")
 
 
@@ -346,6 +348,7 @@ def reminder_limit(case: Case, event: Event, _around: Surroundings) -> datetime:
 LIMITS: Mapping[str, Limit] = {
     "permit": permit_limit,
     "correction": correction_limit,
+    "deferred": deferred_limit,
     "reminder": reminder_limit,
 }
 

@@ -67,7 +67,7 @@ STEPS = (
     *front_desk(DESK),
     # side state          on message        verdict  writes  sends             goes to        waits      limit         source
     # another authority decides, on paper: the window has it (代收)
-    Step(D, (H.CORRECTION, H.RETURNED),
+    Step(D, (H.CORRECTION, H.DEFERRED, H.RETURNED),
                           "materials",      "paper", None,   None,             AT,            AT_D,      SENT_WITHIN,  "CH7"),
     Step(D, NEW,          "apply",          "paper", None,   None,             AT,            AT_D,      SENT_WITHIN,  "CH7"),
     Step(D, H.LOCATING,   "located",        "paper", None,   None,             AT,            AT_D,      SENT_WITHIN,  "CH7"),
