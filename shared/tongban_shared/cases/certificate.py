@@ -56,5 +56,6 @@ CERTIFICATE = CaseKind(
     paper=certificate_paper,
     reports=frozenset({COLLECTED, BROKEN}),
     variant=lambda case: str(case.data.certificate),
+    hears=rules.ANSWERING.hears,
     retired=retired_by(WORDS, DESK),
 )

@@ -41,7 +41,7 @@ class ConsultationData(Frozen, frozen=True):
     """about: the case that is asked about. appointment: close of office on the day agreed on, aware UTC.
 
     question, advice: words, dropped with `screen` at the end. outcome, reason, missing: what the expert said,
-    as codes. officer, answering_org, answered_at: who said it, when. persons and materials: none; the expert
+    as codes. officer, answering_org, answered_at: who said it, when. persons, materials, commitment: none; the expert
     needs nobody's name, and the record has the shape of every other case's.
     """
 
@@ -51,6 +51,7 @@ class ConsultationData(Frozen, frozen=True):
     persons: tuple[PersonRef, ...] = ()
     materials: tuple[MaterialIn, ...] = ()
     missing: tuple[str, ...] = ()
+    commitment: None = None
     screen: Screen | None = None
     question: str = ""
     advice: str = ""

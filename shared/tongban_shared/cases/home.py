@@ -185,6 +185,7 @@ def _sent_back(desk: Desk) -> tuple[Step, ...]:
         Step(D, (H.REQUESTED, *desk.open_after_grant()),
                              "correction", OK,           None, None,         back,         APPLICANT, CORRECT,     f"{p}6"),
         Step(D, NEW,         "correction", OK,           None, "withdrawal", H.WITHDRAWN,  NOBODY,    None,        "G1"),
+        *(Step(D, known,     "correction", "lost",       None, "withdrawal", H.WITHDRAWN,  NOBODY,    None,        "G1") for known in desk.open_after_grant()),
         Step(D, back,        "materials",  OK,           None, "requested",  H.REQUESTED,  AT_O,      desk.answer, f"{p}6"),
         Step(D, back,        "materials",  "incomplete", None, None,         back,         APPLICANT, CORRECT,     f"{p}6"),
         Step(D, back,        LIMIT,        OK,           None, "withdrawal", H.EXPIRED,    NOBODY,    None,        f"{p}6"),

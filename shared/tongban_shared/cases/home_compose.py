@@ -81,15 +81,17 @@ class Words:
 
 
 def retired_by(words: Words, desk: Desk) -> Retired:
-    """A home registry that sent the question on and, put back since, answers it: what it granted it takes back.
+    """A home registry that is not asked any more, and answers by a past that was lost: what it granted it takes back.
 
-    What it has entered stands, and is heard as ever.
+    It sent the question on and was put back since, or the window was, and asked another one. What is entered
+    stands, and is heard as ever.
     """
     taken_back = {"correction"} | ({words.rules.grants} if desk.revocable else set())
 
     def retired(case: Case, event: Event) -> Draft | bool:
         sender = event.sender or ""
-        if case.side is Side.ORIGIN or sender == case.origin or sender not in case.data.left:
+        over = sender in case.data.left or case.closed_at is not None
+        if case.side is Side.ORIGIN or sender in {"", case.origin} or not over:
             return False
         if event.name in taken_back:
             return Draft(sender, words.contracts["withdrawal"]())

@@ -111,10 +111,17 @@ class Answering:
         person = subject(case, around)
         return "" if person is None else person.household_id[:STATION_DIGITS]
 
+    def hears(self, case: Case, event: Event) -> bool | None:
+        """A window that was put back may hear the next home registry before it knows that it is that one."""
+        heard = from_other_side(case, event)
+        early = not heard and case.side is Side.DESTINATION and event.name == self.grants
+        return None if early else heard
+
     def hears_entries(self, case: Case, event: Event) -> bool | None:
-        """Where a grant is an entry that stands: also of a registry that sent the question on, in another past."""
-        entered = event.name == self.grants and event.sender in case.data.left
-        return entered or from_other_side(case, event)
+        """Where a grant is an entry that stands: also of a registry that was asked in another past."""
+        over = case.closed_at is not None or event.sender in case.data.left
+        window = case.side is Side.DESTINATION
+        return (window and event.name == self.grants and over) or self.hears(case, event)
 
     def by(self, holder: str | None, case: Case, around: Surroundings) -> Verdict:
         """Who answers: nobody known yet, another registry, or this one."""
@@ -177,6 +184,7 @@ class Answering:
             "requested": self.judge_requested,
             "decision": self.judge_decision,
             "referral": judge_referral,
+            "correction": judge_correction,
             "withdraw": judge_withdrawal,
             "withdrawal": judge_withdrawal,
             "refusal": judge_refusal,
@@ -185,10 +193,20 @@ class Answering:
 
 
 def judge_referral(case: Case, event: Event, around: Surroundings) -> Verdict:
-    """Followed, and not for ever: put-back registers may send each other the question."""
+    """Followed, and not for ever: put-back registers may send each other the question.
+
+    A window that was put back and knows its case by the grant alone can ask nobody (G1).
+    """
+    if not case.data.use:
+        return Verdict("refused", "APPLICATION_LOST")
     if case.data.hops >= HOPS_MAX:
         return NOT_REGISTERED
     return HERE if event.body.moved_to == around.province else Verdict()
+
+
+def judge_correction(case: Case, _event: Event, _around: Surroundings) -> Verdict:
+    """What is missing is handed in where it is known what was asked for."""
+    return Verdict() if case.data.use or case.state == NEW else Verdict("lost", "APPLICATION_LOST")
 
 
 def judge_withdrawal(case: Case, event: Event, around: Surroundings) -> Verdict:

@@ -99,5 +99,6 @@ ID_CARD = CaseKind(
     voids=rules.voids,
     variant=lambda case: str(case.data.card),
     reports=frozenset({"made", "handed_over"}),
+    hears=rules.ANSWERING.hears,
     retired=retired_by(WORDS, DESK),
 )

@@ -104,5 +104,6 @@ TEMPORARY_ID = CaseKind(
     voids=rules.voids,
     variant=lambda _: None,
     reports=frozenset({"printed", "returned"}),
+    hears=rules.ANSWERING.hears,
     retired=retired_by(WORDS, DESK),
 )
