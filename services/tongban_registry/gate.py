@@ -19,7 +19,7 @@ import structlog
 
 from tongban_registry.commands import Command
 from tongban_registry.gate_rules import catch_up, finds_out, is_behind, prefixes, read_up_to
-from tongban_registry.office import STAMPS_DOUBTED, STAMPS_LOST_MAX
+from tongban_registry.office import STAMPS_APART, STAMPS_DOUBTED, STAMPS_LOST_MAX
 from tongban_registry.outage import Outage
 from tongban_registry.storage.gate_sql import (
     BY_FENCE,
@@ -98,7 +98,7 @@ class Gate:
         self._hall.counters = await self._hall.store.counters()
         # Case and document numbers are made of it, and those of the lost units have been given to people; by
         # chance, since those after an earlier put-back to the same units have been given too.
-        self._hall.counters.stamp += STAMPS_LOST_MAX + random.randrange(STAMPS_LOST_MAX)
+        self._hall.counters.stamp += STAMPS_LOST_MAX + random.randrange(STAMPS_APART)
         await self._fence.write(self._hall.counters.head)
         self.put_back = True
         self._hall.meters.put_backs.labels(why).inc()

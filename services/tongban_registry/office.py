@@ -14,6 +14,8 @@ from tongban_shared.ports import Head
 
 STAMPS_LOST_MAX = 1_000_000
 """More numbers than a registry gives between two backups."""
+STAMPS_APART = 4_000_000
+"""Two put-backs to the same unit give numbers so far apart, by chance (simulator, seed 3052)."""
 STAMPS_DOUBTED = 200_000
 """Fewer, where it is not certain that any were: each start leaves out some of them, by chance."""
 STAMPS_FOUND_MAX = 10 * STAMPS_LOST_MAX

@@ -190,3 +190,18 @@ async def test_a_receipt_of_before_retires_nothing_that_is_asked_for_again(count
     await country.resend()
     await country.until(B, case, "COMPLETED")
     await all_is_well(country, person, (B, 1))
+
+
+async def test_what_an_incarnation_wanted_that_is_gone_is_receipted_all_the_same(country: Country) -> None:
+    """B asked for a message again, and was put back, unnoticed, to before it ever had been (seed 3039)."""
+    await country.move(country.person(A), B)
+    await country.calm()
+    await country.stop(A)
+    wanted = (
+        "UPDATE outbox SET again = 2, tries = 0, receipted_at = NULL, next_try_at = 1 WHERE case_id != ''"
+    )
+    country.registers.change(country.sites[A].database, wanted)
+    await country.start(A)
+    assert country.registers.count("outbox", "next_try_at IS NOT NULL") > 0
+    await country.pass_time(days=20, step_hours=12)
+    assert country.registers.count("outbox", "next_try_at IS NOT NULL") == 0

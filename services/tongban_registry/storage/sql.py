@@ -155,15 +155,21 @@ CHANGED_PERSONS = (
 )
 CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
 OPEN_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=1)
+SENT_OFTEN = 4
 # A receipt of an older program tells no digest, nor does a row of one. What was wanted again by a receiver
-# that was put back is not retired by what it had said before: that was lost with its database.
+# that was put back is not retired by what it had said before: that was lost with its database. What has gone
+# out often since has arrived: its receiver may have been put back once more, unnoticed, to a lower incarnation.
 RETIRE = (
     update(t.OUTBOX)
     .where(
         t.OUTBOX.c.message_id == RECEIPTS.c.message_id,
         t.OUTBOX.c.receipted_at.is_(None),
         or_(t.OUTBOX.c.digest.is_(None), RECEIPTS.c.digest == "", t.OUTBOX.c.digest == RECEIPTS.c.digest),
-        or_(t.OUTBOX.c.again.is_(None), t.OUTBOX.c.again <= RECEIPTS.c.incarnation),
+        or_(
+            t.OUTBOX.c.again.is_(None),
+            t.OUTBOX.c.again <= RECEIPTS.c.incarnation,
+            t.OUTBOX.c.tries >= SENT_OFTEN,
+        ),
     )
     .values(receipted_at=RECEIPTS.c.at, next_try_at=None)
 )
