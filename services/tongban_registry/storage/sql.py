@@ -122,7 +122,7 @@ POSITIONS = _rows_like(t.POSITIONS)
 RECEIPTS = rowset("receipts", message_id=Text, digest=Text, incarnation=BigInteger, at=BigInteger)
 NOTES = _rows_like(t.META)
 WANTED_AGAIN = rowset(
-    "wanted_again", receiver=Text, prefix=Text, seq=BigInteger, incarnation=BigInteger, at=BigInteger
+    "again", receiver=Text, prefix=Text, seq=BigInteger, incarnation=BigInteger, at=BigInteger
 )
 STANDINGS = rowset("standings", licence_id=Text, status=Text)
 CONTACTS = _rows_like(t.CONTACT)
@@ -155,21 +155,17 @@ CHANGED_PERSONS = (
 )
 CLOSE_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=0)
 OPEN_HOUSEHOLDS = update(t.HOUSEHOLD).where(t.HOUSEHOLD.c.id == KEYS.c.key).values(open=1)
-SENT_OFTEN = 4
+SENT_OFTEN, _OUT = 4, t.OUTBOX.c
 # A receipt of an older program tells no digest, nor does a row of one. What was wanted again by a receiver
 # that was put back is not retired by what it had said before: that was lost with its database. What has gone
-# out often since has arrived: its receiver may have been put back once more, unnoticed, to a lower incarnation.
+# out often since has arrived: its receiver may have been put back again, unnoticed, to a lower incarnation.
 RETIRE = (
     update(t.OUTBOX)
     .where(
         t.OUTBOX.c.message_id == RECEIPTS.c.message_id,
         t.OUTBOX.c.receipted_at.is_(None),
         or_(t.OUTBOX.c.digest.is_(None), RECEIPTS.c.digest == "", t.OUTBOX.c.digest == RECEIPTS.c.digest),
-        or_(
-            t.OUTBOX.c.again.is_(None),
-            t.OUTBOX.c.again <= RECEIPTS.c.incarnation,
-            t.OUTBOX.c.tries >= SENT_OFTEN,
-        ),
+        or_(_OUT.again.is_(None), _OUT.again <= RECEIPTS.c.incarnation, _OUT.tries >= SENT_OFTEN),
     )
     .values(receipted_at=RECEIPTS.c.at, next_try_at=None)
 )
