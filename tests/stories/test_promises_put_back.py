@@ -145,8 +145,10 @@ async def test_another_offer_than_the_accepted_one_ends_the_case(country: Countr
     country.wire.hold("acceptance")
     await country.wire.let_go("permit")
     await country.until(B, case, "PREPARED")
+    accepted = (await country.case(B, case)).data.digest
     await put_back(country, A, copy)
     await country.until(A, case, "WITHDRAWN")
+    assert (await country.case(B, case)).data.digest == accepted
     await country.wire.let_go("acceptance")
     await all_is_well(country, person, (A, 0))
 
