@@ -47,8 +47,9 @@ def test_every_open_case_ends_after_a_crash(sandbox: Sandbox) -> None:
 
 def test_the_log_tells_what_a_crash_left_and_names_nobody(sandbox: Sandbox) -> None:
     """After kill -9 each province says how much it goes on with; no line holds an id number."""
-    sandbox.start("--rate", "20")
-    until(lambda: sandbox.open_cases() >= 10, END_S)
+    sandbox.start("--rate", "40")
+    # So many that some message of theirs has no receipt at any moment.
+    until(lambda: sandbox.open_cases() >= 40, END_S)
     sandbox.send(signal.SIGKILL)
     sandbox.start("--rate", "0")
     lines = (sandbox.state / "sandbox.log").read_text(encoding="utf-8").splitlines()

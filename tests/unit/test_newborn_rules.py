@@ -15,8 +15,8 @@ from tongban_shared.births import FREE, Claimed, birth_mark, claim, enter, relea
 from tongban_shared.cases.common import PersonRef
 from tongban_shared.cases.kind import NEW, Case, Event, Side
 from tongban_shared.cases.newborn import NEWBORN, STEPS
-from tongban_shared.cases.newborn_data import Child, NewbornData
-from tongban_shared.cases.newborn_rules import answer, consent_of, is_over_one_year
+from tongban_shared.cases.newborn_data import Child, EnteredSaid, NewbornData
+from tongban_shared.cases.newborn_rules import answer, consent_of, is_over_one_year, judge_entered
 from tongban_shared.decide import decide
 from tongban_shared.errors import BirthCertificateError
 from tongban_shared.ids import CaseId, Province, birth_key, check_id_number, make_id_number
@@ -198,3 +198,14 @@ def test_a_child_opens_the_household_that_a_parent_has_closed_meanwhile() -> Non
     event = Event("entered", ONE, AT, 7, body=SimpleNamespace(here={child.key}))
     written = VERBS["enter"](entered, event, around(gone))
     assert [person.household_id for person in written.persons] == written.households_opened == ["h"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "entered", "name"),
+    [("APPENDED", "2" * 32, "ok"), ("APPENDED", "3" * 32, "taken"), ("CONFLICT", "2" * 32, "taken")],
+)
+def test_an_answer_about_other_numbers_registers_nobody(verdict: str, entered: str, name: str) -> None:
+    """The ledger took the number that was chosen before: a child is written as it is entered (seed 5107)."""
+    child = Child(name="示例", sex="1", born=BORN, key="2" * 32, check=CHECK, id_number="1" * 18)
+    said = Event("entered", ONE, AT, 7, body=EnteredSaid(verdict, frozenset({entered})))
+    assert judge_entered(case(children=(child,)), said, around(PERSON)).name == name

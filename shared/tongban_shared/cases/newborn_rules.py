@@ -195,9 +195,14 @@ def judge_numbered(case: Case, event: Event, around: Surroundings) -> Verdict:
     return Verdict(NO, gone.code or "IN_TRANSFER", gone.retry_at)
 
 
-def judge_entered(_case: Case, event: Event, _around: Surroundings) -> Verdict:
-    """The ledger has the child here; or somebody has that number, and the next one is taken."""
-    return Verdict() if event.body.verdict == "APPENDED" else Verdict("taken")
+def judge_entered(case: Case, event: Event, _around: Surroundings) -> Verdict:
+    """The ledger has these very children here; or somebody has that number, and the next one is taken.
+
+    An answer may be about numbers that were chosen before: then the ledger is asked which ones it entered.
+    """
+    mine = {child.key for child in case.data.children}
+    entered = event.body.verdict == "APPENDED" and mine <= event.body.here
+    return Verdict() if entered else Verdict("taken")
 
 
 def judge_released(case: Case, event: Event, around: Surroundings) -> Verdict:
