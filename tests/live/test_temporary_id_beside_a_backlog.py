@@ -26,7 +26,7 @@ from tongban_shared.provinces import load_provinces
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 # The full form, TONGBAN_BACKLOG=10000, takes minutes to make its bulk; this is the short one.
-WAITING, URGENT = int(os.environ.get("TONGBAN_BACKLOG", "2500")), 40
+WAITING, URGENT = int(os.environ.get("TONGBAN_BACKLOG", "6000")), 20
 LIMIT_S = 2.0
 # Of so many applicants for a move at once, and of so many windows that want a print right.
 AT_ONCE, WINDOWS = 64, 20
