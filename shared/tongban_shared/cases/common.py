@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tongban_shared.cases.kind import NEW, OK, Case, Draft, Event, Verdict
+from tongban_shared.messages.envelope import Body
 from tongban_shared.registration import Surroundings
 
 TRUSTED_GRADE = "A"
@@ -18,9 +19,10 @@ DEFERRED = "DEFERRED"
 """The state, of every case type alike, of an accepted case whose papers follow (容缺受理)."""
 RETRY_AFTER_DAYS = 1
 HOPS_MAX = 8
+"""How often persons who are said to have moved on are followed. Source: domain.md §1.1."""
 HOUSEHOLD_SERIALS = 10**8
 BY_A_MOVE, BY_A_CHANGE = 8, 9
-"""How often persons who are said to have moved on are followed. Source: domain.md §1.1."""
+"""The first digit of a household's serial: how it was set up; those that stood before have lower ones."""
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -141,6 +143,13 @@ def correction_limit(_case: Case, event: Event, around: Surroundings) -> datetim
 def free_again(person: str, around: Surroundings) -> datetime:
     """When to ask again about somebody in transfer: the limit of the case that has them, or tomorrow (M-3)."""
     return around.busy_until.get(person, around.now + timedelta(days=RETRY_AFTER_DAYS))
+
+
+def to_other_side(case: Case, body: Body, bundle: bytes | None = None) -> tuple[Case, Draft]:
+    """A message of which the case itself remembers nothing new. bundle: sealed for the other side."""
+    other = case.other_side()
+    assert other is not None, "a message has a receiver"
+    return case, Draft(other, body, bundle)
 
 
 def ask_ledger(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:

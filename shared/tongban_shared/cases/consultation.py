@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from tongban_shared.cases import consultation_rules as rules
+from tongban_shared.cases.common import to_other_side
 from tongban_shared.cases.consultation_data import C, ConsultationData
 from tongban_shared.cases.kind import (
     LIMIT,
@@ -31,7 +32,6 @@ from tongban_shared.cases.kind import (
     index_steps,
 )
 from tongban_shared.messages import consultation as m
-from tongban_shared.messages.envelope import Body
 from tongban_shared.registration import Surroundings
 
 D, O = Side.DESTINATION, Side.ORIGIN  # noqa: E741  # the two letters make the table readable
@@ -83,12 +83,6 @@ STEPS = (
 # fmt: on
 
 
-def _to_other_side(case: Case, body: Body, bundle: bytes | None = None) -> tuple[Case, Draft]:
-    other = case.other_side()
-    assert other is not None, "a message has a receiver"
-    return case, Draft(other, body, bundle)
-
-
 def compose_asked(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
     """CO1: the masked screen in the open, the question sealed."""
     data: ConsultationData = case.data
@@ -105,7 +99,7 @@ def compose_asked(case: Case, _event: Event, _around: Surroundings) -> tuple[Cas
         digest=sha256(question).hexdigest(),
         sealed="",
     )
-    return _to_other_side(case, body, question)
+    return to_other_side(case, body, question)
 
 
 def compose_answered(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
@@ -114,22 +108,22 @@ def compose_answered(case: Case, _event: Event, _around: Surroundings) -> tuple[
     advice = data.advice.encode()
     told = _told(data) | {"reason": data.reason or None, "materials": data.missing}
     digest = sha256(advice).hexdigest()
-    return _to_other_side(case, m.ConsultationAnswered(**told, digest=digest, sealed=""), advice)
+    return to_other_side(case, m.ConsultationAnswered(**told, digest=digest, sealed=""), advice)
 
 
 def compose_closed(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
     """CO3."""
-    return _to_other_side(case, m.ConsultationClosed(**_told(case.data)))
+    return to_other_side(case, m.ConsultationClosed(**_told(case.data)))
 
 
 def compose_withdrawal(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
     """CO4."""
-    return _to_other_side(case, m.ConsultationWithdrawal(about=case.data.about))
+    return to_other_side(case, m.ConsultationWithdrawal(about=case.data.about))
 
 
 def compose_ended(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
     """CO5."""
-    return _to_other_side(case, m.ConsultationEnded(about=case.data.about))
+    return to_other_side(case, m.ConsultationEnded(about=case.data.about))
 
 
 def _told(data: ConsultationData) -> dict[str, Any]:

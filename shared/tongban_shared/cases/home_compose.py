@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tongban_shared.cases.common import ask_ledger
+from tongban_shared.cases.common import ask_ledger, to_other_side
 from tongban_shared.cases.home import Desk
 from tongban_shared.cases.home_data import Asked
 from tongban_shared.cases.home_rules import Answering
@@ -36,7 +36,7 @@ class Words:
         data: Asked = case.data
         own = {name: getattr(data, name) for name in self.rules.asks}
         body = self.contracts["requested"](use=data.use, trusted=data.trusted, persons=named(case), **own)
-        return _to_other_side(case, body)
+        return to_other_side(case, body)
 
     def compose_granted(self, case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
         """2."""
@@ -45,13 +45,13 @@ class Words:
         contract = self.contracts[self.rules.grants]
         shape: Any = contract.model_fields["document"].annotation
         told: dict[str, Any] = {"persons": named(case), "document": shape(**paper)}
-        case, draft = _to_other_side(case, contract(**told))
+        case, draft = to_other_side(case, contract(**told))
         return case, replace(draft, encloses=data.licence_id)
 
     def compose_referral(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """3."""
         moved_to = around.people[case.persons[0]].moved_to
-        return _to_other_side(case, self.contracts["referral"](moved_to=Province(moved_to or "")))
+        return to_other_side(case, self.contracts["referral"](moved_to=Province(moved_to or "")))
 
     def compose_refusal(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """4."""
@@ -59,11 +59,11 @@ class Words:
         told: dict[str, Any] = {"persons": named(case), "contact": around.contact, "retry_at": case.retry_at}
         if "other_case" in contract.model_fields:
             told["other_case"] = case.data.other_case or None
-        return _to_other_side(case, contract(code=case.refusal or case.data.reason, **told))
+        return to_other_side(case, contract(code=case.refusal or case.data.reason, **told))
 
     def compose_correction(self, case: Case, _event: Event, around: Surroundings) -> tuple[Case, Draft]:
         """6."""
-        return _to_other_side(
+        return to_other_side(
             case, self.contracts["correction"](materials=case.data.missing, contact=around.contact)
         )
 
@@ -109,15 +109,9 @@ def tells(contract: type[Body]) -> Compose:
     """A message that says nothing but its name."""
 
     def compose(case: Case, _event: Event, _around: Surroundings) -> tuple[Case, Draft]:
-        return _to_other_side(case, contract())  # type: ignore[call-arg]  # the version is a default
+        return to_other_side(case, contract())  # type: ignore[call-arg]  # the version is a default
 
     return compose
-
-
-def _to_other_side(case: Case, body: Body) -> tuple[Case, Draft]:
-    other = case.other_side()
-    assert other is not None, "a message has a receiver"
-    return case, Draft(other, body)
 
 
 def shows(case: Case) -> Mapping[str, Any]:

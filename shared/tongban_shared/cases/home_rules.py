@@ -94,8 +94,9 @@ def as_supplied(case: Case, event: Event) -> Case:
 class Answering:
     """What a case type adds. answer: what the home registry says of it: here, review, moved or refused.
 
-    grants: the message that says yes. asks: the fields of its own record that a request carries. grant: the case with what was decided on it,
-    numbered. record: its own record. reason: what an officer's refusal without a code means.
+    grants: the message that says yes. asks: the fields of its own record that a request carries. grant: the case
+    with what was decided on it, numbered. record: its own record. reason: what an officer's refusal without a code
+    means.
     """
 
     kind: str

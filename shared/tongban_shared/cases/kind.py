@@ -233,10 +233,10 @@ class CaseKind:
     it, and the draft. limits: named limits → when they pass.
     late: (state, message) pairs of a message overtaken by events: taken, receipted, without effect.
     shows: the view's parts that are this type's own, `documents` among them. discloses: messages that tell the
-    other side of a person, and verbs that change their entries, for that person's access log. counted: sides on which an open case of this type is
-    looked up by its persons, who have one at a time. paper: the document that `issue` signs. voids: documents
-    that hold no more once that is issued. reports: what a window tells of a case under way (制证, 领取 …). variant: which
-    item of its type a case is; None: its other side's mirror is of no item.
+    other side of a person, and verbs that change their entries, for that person's access log. counted: sides on
+    which an open case of this type is looked up by its persons, who have one at a time. paper: the document that
+    `issue` signs. voids: documents that hold no more once that is issued. reports: what a window tells of a case
+    under way (制证, 领取 …). variant: which item of its type a case is; None: its other side's mirror is of none.
     hears: whom a message of a known case must be from. retired: what somebody is told who is not asked any more
     and speaks again, by a past that was put back; True: nothing. It changes nothing here. about: the number of
     another case, or nothing. logs: what the timeline of that one is told of an event, or nothing; it changes in
@@ -283,8 +283,9 @@ def index_steps(steps: Sequence[Step]) -> Steps:
 def check_table(steps: Sequence[Step], terminal: Iterable[str]) -> None:
     """Refuse a table that could lose or double a person, or let anybody wait for ever.
 
-    Where the register is written: one hand-over only, by the origin, after the ledger took it; what the destination accepted it gives up only
-    on the origin's cancel; each state that is not terminal has an owner, a limit and a line for its passing.
+    Where the register is written: one hand-over only, by the origin, after the ledger took it; what the
+    destination accepted it gives up only on the origin's cancel; each state that is not terminal has an owner, a
+    limit and a line for its passing.
     """
     ends = frozenset(terminal)
     if any(step.writes is not None and step.writes not in STAYS | FIRST for step in steps):
